@@ -1,0 +1,1 @@
+"""Wire dialects over httpx: build the HTTP request, read the reply, the stream, the error."""

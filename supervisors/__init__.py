@@ -1,0 +1,1 @@
+"""Who keeps the actors on stage: configuration, start-up, restarts, shutdown."""
