@@ -1,0 +1,69 @@
+"""Where a candidate lives and how it is spoken to: base URL, credential, headers, proxy, dialect, time limits.
+
+An `Endpoint` exists in the config and inside its model actor, and nowhere else: it never travels in a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+
+class Secret:
+    """A value that no `repr`, format or comparison shows. `reveal` is called where it goes onto the wire."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Secret is never written down; keep its source (env:NAME or file:PATH) instead")
+
+
+def _show_names(headers: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{name!r}: …" for name in headers) + "}"
+
+
+@frozen
+class TimeLimits:
+    """Our own limits on one attempt, in seconds; past one of them the provider has timed out.
+
+    `connect` covers the connection; `first_event` a stream until its first content; `idle` a stream between two
+    signs of life; `request` the whole attempt.
+    """
+
+    connect: float = 10.0
+    first_event: float = 60.0
+    idle: float = 60.0
+    request: float = 300.0
+
+
+@frozen
+class Endpoint:
+    """Everything that it takes to send a request to one candidate.
+
+    `api_base` has no trailing slash. `headers` are sent besides the dialect's own; they and `proxy` may carry
+    secrets and are never shown.
+    """
+
+    api_base: str
+    secret: Secret | None = None
+    headers: Mapping[str, str] = field(factory=dict, repr=_show_names)
+    proxy: str | None = field(default=None, repr=lambda proxy: "None" if proxy is None else "'…'")
+    dialect: str = "openai"
+    limits: TimeLimits = TimeLimits()

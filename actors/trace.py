@@ -1,0 +1,162 @@
+"""The ordered record of everything that happened: the same vocabulary in production and in simulation.
+
+Actors record facts as they act; where facts go is somebody else's business, and by default they go nowhere. A fact
+names the request, the attempt and the model key that it is about, as far as there are any, and a few details that
+are plain text or numbers. No fact carries a prompt, a reply or a secret.
+
+| kind | what happened | details |
+|---|---|---|
+| `requested` | a request entered | `route`, `deadline`, `candidates` |
+| `skipped` | a candidate cannot take this request at all | `detail` |
+| `dispatched` | the router asked a candidate | `wait` (1: it may queue), `again` (1: a second try) |
+| `refused` | a candidate declined | `reason`, `ready_at`, `queued` (how many wait there) |
+| `queued`, `unqueued` | an attempt waits for this candidate; it left the queue unsent | `ready_at`; `reason` |
+| `admitted` | token and permit taken, the attempt is on its way | `generation`, `probe` (lease, 0: none), `tokens` |
+| `sent` | the attempt went out later than it was admitted | |
+| `opened` | a stream's first content arrived | |
+| `served` | the attempt succeeded | `tokens` (used), `unmarked` (1: of an older generation) |
+| `failed` | the attempt failed | `reason`, `scope`, `status`, `stated`, `executed` (1: it may have been) |
+| `abandoned` | the caller left; the attempt was cancelled | `sent` |
+| `cooling` | a cooldown began | `until`, `incidents`, `generation`, `reason` |
+| `extended` | a cooldown's end moved later | `until`, `reason` |
+| `recovered` | the probe came back well | |
+| `returned` | a probe's lease was given back, nothing learnt | |
+| `stated` | the provider said what is left | `what`, `left`, `until` |
+| `restarted_stream` | the next candidate starts a broken stream over | |
+| `delivered` | the request ended with an answer | `attempts` |
+| `gave_up` | the request ended without one | `reason`, `attempts` |
+| `left` | the caller left before its answer, or its deadline passed | `reason` |
+| `started`, `crashed`, `restarting`, `down`, `revived`, `distrusted` | of the actors themselves | `actor`, `detail` |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from hashlib import sha256
+from typing import Final
+
+from attrs import field, frozen
+
+from .identity import ModelKey
+
+Detail = str | int | float | None
+
+
+class Kind(StrEnum):
+    """What happened; the table in the module's text says what each kind means."""
+
+    REQUESTED = "requested"
+    SKIPPED = "skipped"
+    DISPATCHED = "dispatched"
+    REFUSED = "refused"
+    QUEUED = "queued"
+    UNQUEUED = "unqueued"
+    ADMITTED = "admitted"
+    SENT = "sent"
+    OPENED = "opened"
+    SERVED = "served"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    COOLING = "cooling"
+    EXTENDED = "extended"
+    RECOVERED = "recovered"
+    RETURNED = "returned"
+    STATED = "stated"
+    RESTARTED_STREAM = "restarted_stream"
+    DELIVERED = "delivered"
+    GAVE_UP = "gave_up"
+    LEFT = "left"
+    STARTED = "started"
+    CRASHED = "crashed"
+    RESTARTING = "restarting"
+    DOWN = "down"
+    REVIVED = "revived"
+    DISTRUSTED = "distrusted"
+
+
+@frozen
+class Fact:
+    """One thing that happened, at `at` seconds on the runtime's clock."""
+
+    at: float
+    kind: Kind
+    request: int | None = None
+    attempt: int | None = None
+    key: ModelKey | None = None
+    details: Mapping[str, Detail] = field(factory=dict)
+
+    def line(self) -> str:
+        """Return the fact as one line that is the same on every machine: floats are written in hexadecimal."""
+        key = self.key
+        who = "-" if key is None else f"{key.name}|{key.provider}/{key.model}|{key.credential or '-'}"
+        details = " ".join(f"{name}={_exact(self.details[name])}" for name in sorted(self.details))
+        return f"{self.at.hex()} {self.kind} r={self.request} a={self.attempt} {who} {details}"
+
+
+def _exact(value: Detail) -> str:
+    return value.hex() if isinstance(value, float) else str(value)
+
+
+Sink = Callable[[Fact], None]
+
+MAX_SINKS: Final = 64
+"""How many may listen at once; more is a leak."""
+
+
+class Trace:
+    """Where actors record facts, and who listens.
+
+    Recording is synchronous and happens in the order in which things were decided. With nobody listening a fact
+    is not even made: actors ask `listening` first.
+    """
+
+    def __init__(self) -> None:
+        self._sinks: list[Sink] = []
+        self.listening = False
+
+    def add(self, sink: Sink) -> None:
+        """Let `sink` hear every fact from now on. A sink must not raise and must not wait."""
+        if len(self._sinks) >= MAX_SINKS:
+            raise RuntimeError(f"more than {MAX_SINKS} listeners on one trace: close event streams after use")
+        self._sinks.append(sink)
+        self.listening = True
+
+    def remove(self, sink: Sink) -> None:
+        """Let `sink` hear no more. Removing one that does not listen does nothing."""
+        if sink in self._sinks:
+            self._sinks.remove(sink)
+        self.listening = bool(self._sinks)
+
+    def record(
+        self,
+        at: float,
+        kind: Kind,
+        *,
+        request: int | None = None,
+        attempt: int | None = None,
+        key: ModelKey | None = None,
+        **details: Detail,
+    ) -> None:
+        """Make a fact and tell all who listen."""
+        if self.listening:
+            fact = Fact(at, kind, request, attempt, key, details)
+            for sink in tuple(self._sinks):
+                sink(fact)
+
+
+class Digest:
+    """A sink that folds every fact into one SHA-256, to compare whole runs by."""
+
+    def __init__(self) -> None:
+        self._hash = sha256()
+        self.facts = 0
+
+    def __call__(self, fact: Fact) -> None:
+        self._hash.update(fact.line().encode())
+        self._hash.update(b"\n")
+        self.facts += 1
+
+    def hexdigest(self) -> str:
+        """Return the digest of all facts so far."""
+        return self._hash.hexdigest()
