@@ -98,7 +98,8 @@ def _exact(value: Detail) -> str:
     return value.hex() if isinstance(value, float) else str(value)
 
 
-Sink = Callable[[Fact], None]
+Sink = Callable[[Fact | None], None]
+"""Hears every fact, and ``None`` once there will be no more."""
 
 MAX_SINKS: Final = 64
 """How many may listen at once; more is a leak."""
@@ -114,6 +115,7 @@ class Trace:
     def __init__(self) -> None:
         self._sinks: list[Sink] = []
         self.listening = False
+        self.ended = False
 
     def add(self, sink: Sink) -> None:
         """Let `sink` hear every fact from now on. A sink must not raise and must not wait."""
@@ -127,6 +129,12 @@ class Trace:
         if sink in self._sinks:
             self._sinks.remove(sink)
         self.listening = bool(self._sinks)
+
+    def end(self) -> None:
+        """Tell all who listen that there will be no more facts, and let go of them."""
+        sinks, self._sinks, self.listening, self.ended = tuple(self._sinks), [], False, True
+        for sink in sinks:
+            sink(None)
 
     def record(
         self,
@@ -152,10 +160,11 @@ class Digest:
         self._hash = sha256()
         self.facts = 0
 
-    def __call__(self, fact: Fact) -> None:
-        self._hash.update(fact.line().encode())
-        self._hash.update(b"\n")
-        self.facts += 1
+    def __call__(self, fact: Fact | None) -> None:
+        if fact is not None:
+            self._hash.update(fact.line().encode())
+            self._hash.update(b"\n")
+            self.facts += 1
 
     def hexdigest(self) -> str:
         """Return the digest of all facts so far."""

@@ -1,4 +1,7 @@
-"""Understudy routes LLM requests to the first healthy candidate, and can prove it."""
+"""Understudy routes LLM requests to the first healthy candidate, and can prove it.
+
+An actor-based runtime on trio. Start at `open_router`.
+"""
 
 from __future__ import annotations
 
@@ -8,3 +11,70 @@ from pathlib import Path as _Path
 # rooms should be; the rooms are then found at the repository's root.
 if not (_Path(__file__).parent / "actors").is_dir():
     __path__.append(str(_Path(__file__).parents[2]))
+
+from .actors.classify import classify, classify_exception
+from .actors.errors import (
+    AllCandidatesFailed,
+    ConfigError,
+    DeadlineExceeded,
+    RequestRejected,
+    RouterClosed,
+    RouterCrashed,
+    RouterOverloaded,
+    StreamInterrupted,
+    UnderstudyError,
+    UnknownModel,
+)
+from .actors.events import Events
+from .actors.failures import Failure, Reason, Scope
+from .actors.handle import Prospect, Router
+from .actors.identity import ModelKey, ModelRef
+from .actors.messages import AttemptRecord, Call, Chunk, OnInterrupt, Outcome, Refusal, Restarted, Usage
+from .actors.part import ModelStatus, State
+from .actors.reply import Reply, ReplyStream
+from .actors.trace import Fact, Kind
+from .supervisors.config import Config, load_config
+from .supervisors.runtime import open_router
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AllCandidatesFailed",
+    "AttemptRecord",
+    "Call",
+    "Chunk",
+    "Config",
+    "ConfigError",
+    "DeadlineExceeded",
+    "Events",
+    "Fact",
+    "Failure",
+    "Kind",
+    "ModelKey",
+    "ModelRef",
+    "ModelStatus",
+    "OnInterrupt",
+    "Outcome",
+    "Prospect",
+    "Reason",
+    "Refusal",
+    "Reply",
+    "ReplyStream",
+    "RequestRejected",
+    "Restarted",
+    "Router",
+    "RouterClosed",
+    "RouterCrashed",
+    "RouterOverloaded",
+    "Scope",
+    "State",
+    "StreamInterrupted",
+    "UnderstudyError",
+    "UnknownModel",
+    "Usage",
+    "__version__",
+    "classify",
+    "classify_exception",
+    "load_config",
+    "open_router",
+]

@@ -1,0 +1,284 @@
+"""From an error answer to a `Failure`: what went wrong, whose fault it was, how long to wait.
+
+`classify` reads an HTTP answer (or an error event in a stream, or a bare message), `classify_exception` what the HTTP
+client raised. Neither does I/O, reads a clock or keeps anything, and neither ever raises: whatever comes in, a valid
+`Failure` comes out.
+
+The work is divided. `evidence.py` takes a body apart without knowing what anything means; `classify_rules.py` is the
+table of what words mean; `waits.py` reads stated waits. Here evidence is weighed, in `_weigh` and nowhere else. From
+the strongest to the weakest:
+
+1. a **vendor's number** that means one thing at the place where it stands (``base_resp.status_code`` 1008);
+2. a **specific code** (``context_length_exceeded``);
+3. **specific prose** ("your credit balance is too low");
+4. a **generic code**, an umbrella over several causes (``RESOURCE_EXHAUSTED``, ``permission_error``);
+5. **generic prose** ("not found");
+6. a **status**: one embedded in the body, the upstream's before the gateway's, and the HTTP status last of all;
+7. a **hint**, which says less than a status (``invalid_request_error``).
+
+Within one step the innermost layer is asked first, because a gateway's error is judged by the upstream error inside
+it, and then the order of the table decides. Numbers in prose are no evidence at all.
+
+Two reasons share their words: *rate limit* and *quota* differ only by the window of the limit. When either has been
+found, `_by_window` decides between them: by the window that is named, else by the wait that is stated.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Final
+
+import httpx
+import trio
+
+from . import waits
+from .classify_rules import (
+    DIALECTS,
+    LONG_WINDOWS,
+    ONE_MODEL,
+    RULES,
+    SHORT_WINDOWS,
+    STATUSES,
+    VENDOR_CODES,
+    Strength,
+    Where,
+)
+from .evidence import TEXT_MAX, Layer, gather
+from .failures import NATURAL_SCOPE, Failure, Reason, Scope
+from .masking import presentable
+from .phrases import Phrasebook
+
+MESSAGE_MAX: Final = 300
+HEADER_MAX: Final = 1_000
+CHAIN_MAX: Final = 16
+
+LONG_WAIT: Final = 3_600.0
+"""A limit with a longer stated wait is a quota, whatever it calls itself."""
+
+SHORT_WAIT: Final = 60.0
+"""What is loosely called a quota, and is back so soon, is a rate limit."""
+
+CODE_HEADERS: Final = ("x-amzn-errortype", "x-ms-error-code", "x-error-code", "cf-mitigated")
+"""Headers in which a provider puts its error code."""
+
+
+def classify(
+    status: int | None,
+    headers: Mapping[str, str],
+    body: bytes | str,
+    *,
+    provider: str | None = None,
+) -> Failure:
+    """Say what an error answer means.
+
+    Args:
+        status: the HTTP status, ``None`` where there was no HTTP answer and `body` is a mere message.
+        headers: the response's headers, names in any case.
+        body: the response's body, as it came. At most 64 KiB of it are looked at.
+        provider: who sent it, for the few phrases that mean something else there.
+
+    >>> failure = classify(429, {"Retry-After": "7"}, '{"error": {"message": "Rate limit reached"}}')
+    >>> failure.reason, failure.scope, failure.retry_after
+    (<Reason.RATE_LIMIT: 'rate_limit'>, <Scope.MODEL: 'model'>, 7.0)
+    >>> classify(400, {}, '{"error": {"message": "Your credit balance is too low"}}').reason
+    <Reason.BILLING: 'billing'>
+
+    """
+    lowered = {str(name).lower(): str(value)[:HEADER_MAX] for name, value in headers.items()}
+    text = body[: TEXT_MAX * 4].decode("utf-8", "replace") if isinstance(body, bytes) else body
+    layers = gather(text)
+    _add_header_codes(layers[-1], lowered)
+    reason = _weigh(layers, status, _dialect(provider))
+    wait = _stated_wait(reason, lowered, layers)
+    reason = _by_window(reason, wait, layers)
+    scope = _scope(reason, layers)
+    message = next((layer.message for layer in layers if layer.message), "")
+    return Failure(
+        reason=reason,
+        scope=scope,
+        status=status,
+        retry_after=None if scope is Scope.REQUEST else wait,
+        message=presentable(message, MESSAGE_MAX),
+    )
+
+
+def classify_exception(exc: BaseException, *, provider: str | None = None) -> Failure:
+    """Say what an exception of the HTTP client means.
+
+    The exception itself is asked first, then the members of a group, then its cause. An `httpx.HTTPStatusError` is
+    read like the answer that it carries. What nobody recognises is unknown.
+
+    >>> classify_exception(httpx.ReadTimeout("")).reason
+    <Reason.TIMEOUT: 'timeout'>
+    """
+    for link in _chain(exc):
+        if isinstance(link, httpx.HTTPStatusError):
+            response = link.response
+            return classify(response.status_code, response.headers, _content(response), provider=provider)
+        for kinds, reason in EXCEPTIONS:
+            if isinstance(link, kinds):
+                return Failure.of(reason, presentable(_describe(link), MESSAGE_MAX))
+    return Failure.of(Reason.UNKNOWN, presentable(_describe(exc), MESSAGE_MAX))
+
+
+EXCEPTIONS: Final[tuple[tuple[tuple[type[BaseException], ...], Reason], ...]] = (
+    ((httpx.TimeoutException, TimeoutError, trio.TooSlowError), Reason.TIMEOUT),
+    # The client refuses to send a malformed header, and the only header of ours with foreign text is the key's.
+    ((httpx.LocalProtocolError,), Reason.AUTH),
+    ((httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects, httpx.InvalidURL), Reason.NETWORK),
+    ((ssl.SSLError, ConnectionError, OSError, EOFError), Reason.NETWORK),
+    ((trio.BrokenResourceError, trio.ClosedResourceError), Reason.NETWORK),
+)
+"""What exceptions mean: the first row that fits."""
+
+
+# -- Weighing -----------------------------------------------------------------------------------------------------
+
+
+@cache
+def _rules(strength: Strength, where: Where, provider: str) -> Phrasebook:
+    """Return the rules of one strength that look at one place, under their numbers in the table."""
+    return Phrasebook(
+        (number, phrase)
+        for number, rule in enumerate(RULES)
+        if rule.strength is strength and rule.where in {where, Where.ANYWHERE} and rule.is_for(provider)
+        for phrase in rule.phrases
+    )
+
+
+@cache
+def _phrases(phrases: tuple[str, ...]) -> Phrasebook:
+    return Phrasebook(enumerate(phrases))
+
+
+def _weigh(layers: list[Layer], status: int | None, provider: str) -> Reason:
+    """Return the reason for which the strongest evidence speaks: the order of this module's docstring."""
+    for layer in layers:
+        for number in layer.numbers:
+            if number in VENDOR_CODES:
+                return VENDOR_CODES[number]
+    return (
+        _by_words(layers, Strength.SPECIFIC, provider)
+        or _by_words(layers, Strength.GENERIC, provider)
+        or _by_status([*(layer.status for layer in layers), status])
+        or _by_words(layers, Strength.HINT, provider)
+        or Reason.UNKNOWN
+    )
+
+
+def _dialect(provider: str | None) -> str:
+    """Return which special rules apply to a provider: the name that they know, or nothing."""
+    name = (provider or "").lower()
+    return next((known for known in DIALECTS if known in name), "")
+
+
+def _by_words(layers: list[Layer], strength: Strength, provider: str) -> Reason | None:
+    """Return the reason of the first rule of this strength that fits: codes before prose, the innermost layer first."""
+    for where in (Where.CODE, Where.PROSE):
+        book = _rules(strength, where, provider)
+        for layer in layers:
+            number = book.first(layer.codes_plain if where is Where.CODE else layer.prose_plain)
+            if number is not None:
+                return RULES[number].reason
+    return None
+
+
+def _says(layers: list[Layer], phrases: tuple[str, ...]) -> bool:
+    """Whether any layer says one of the phrases, in a code or in prose."""
+    book = _phrases(phrases)
+    return any(book.first(text) is not None for layer in layers for text in (layer.codes_plain, layer.prose_plain))
+
+
+def _by_status(statuses: list[int | None]) -> Reason | None:
+    """Return what the first status that says anything says."""
+    for status in statuses:
+        if status is not None and (status in STATUSES or 500 <= status <= 599):
+            return STATUSES.get(status, Reason.SERVER_ERROR)
+    return None
+
+
+def _by_window(reason: Reason, wait: float | None, layers: list[Layer]) -> Reason:
+    """Tell a rate limit from a quota: by the window that is named, else by the wait that is stated."""
+    if reason not in {Reason.RATE_LIMIT, Reason.QUOTA}:
+        return reason
+    if _says(layers, LONG_WINDOWS):
+        return Reason.QUOTA
+    if _says(layers, SHORT_WINDOWS):
+        return Reason.RATE_LIMIT
+    if wait is None:
+        return reason
+    if wait >= LONG_WAIT:
+        return Reason.QUOTA
+    return Reason.RATE_LIMIT if wait <= SHORT_WAIT else reason
+
+
+def _scope(reason: Reason, layers: list[Layer]) -> Scope:
+    """Return whose fault it is; a quota is one model's where the error says so."""
+    if reason is Reason.QUOTA and _says(layers, ONE_MODEL):
+        return Scope.MODEL
+    return NATURAL_SCOPE[reason]
+
+
+# -- Waits --------------------------------------------------------------------------------------------------------
+
+
+def _stated_wait(reason: Reason, headers: Mapping[str, str], layers: list[Layer]) -> float | None:
+    """Return the wait that the provider states: asked for in a header, in a field, in words, or left to be inferred."""
+    if (wait := waits.from_headers(headers)) is not None:
+        return wait
+    for layer in layers:
+        if (wait := waits.from_fields(layer.fields)) is not None:
+            return wait
+    for text in _sentences(layers):
+        if (wait := waits.from_prose(text)) is not None:
+            return wait
+    return waits.from_limit_headers(headers) if reason in {Reason.RATE_LIMIT, Reason.QUOTA} else None
+
+
+def _sentences(layers: list[Layer]) -> Iterator[str]:
+    return (text for layer in layers for _, _, text in layer.prose)
+
+
+# -- Odds and ends ------------------------------------------------------------------------------------------------
+
+
+def _add_header_codes(layer: Layer, headers: Mapping[str, str]) -> None:
+    """Treat error codes in headers like those of the outermost layer."""
+    codes = [headers[name].partition(":")[0][:100] for name in CODE_HEADERS if name in headers]
+    if codes:
+        layer.words.extend(codes)
+        layer.settle()
+
+
+def _chain(exc: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, the members of a group, and the causes, each once and not endlessly."""
+    waiting, seen = [exc], set[int]()
+    while waiting and len(seen) < CHAIN_MAX:
+        link = waiting.pop(0)
+        if id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        if isinstance(link, BaseExceptionGroup):
+            waiting.extend(link.exceptions)
+        cause = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        if cause is not None:
+            waiting.append(cause)
+
+
+def _describe(exc: BaseException) -> str:
+    try:
+        text = str(exc)
+    except Exception:  # an exception's own __str__ is foreign code
+        text = ""
+    return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
+
+
+def _content(response: httpx.Response) -> bytes:
+    """Return the body of a response, if it has been read."""
+    try:
+        return response.content
+    except httpx.ResponseNotRead:
+        return b""

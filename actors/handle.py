@@ -1,0 +1,337 @@
+"""The handle: the only asynchronous surface that users see. Admission, deadline, slot.
+
+A request is admitted here or nowhere: at most `max_pending` are in the house at once, and with a request its room in
+every mailbox is reserved. The deadline is kept here, too: a caller whose time runs out leaves, whatever the actors are
+doing, and takes its leash along. Where a deadline and an answer fall on the same instant, the deadline wins.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+from attrs import frozen
+
+from .demand import Demand, estimate_demand
+from .errors import (
+    DeadlineExceeded,
+    RequestRejected,
+    RouterClosed,
+    RouterCrashed,
+    RouterOverloaded,
+    UnknownModel,
+)
+from .events import Events
+from .failures import Failure, Reason
+from .identity import ModelKey
+from .itinerary import Candidate
+from .mailbox import Mailbox, Slot
+from .messages import Call, Leash, OnInterrupt, Refusal, Reset
+from .part import ModelStatus, Part
+from .reply import Reply, ReplyStream
+from .router import CallerLeft, Finished, Route, RouterMessage, Word
+from .trace import Sink, Trace
+
+
+@frozen
+class Prospect:
+    """What one candidate would do with a request now.
+
+    `refusal`, `detail` and `ready_at` (seconds on the runtime's clock) say why it would not be admitted.
+    """
+
+    key: ModelKey
+    admits: bool
+    refusal: Refusal | None = None
+    detail: str = ""
+    ready_at: float | None = None
+
+
+@frozen
+class House:
+    """What the handle needs to know of the runtime behind it."""
+
+    plan: Callable[[str, bool], tuple[str, Sequence[Candidate]]]
+    parts: Mapping[str, Part]
+    mailbox: Mailbox[RouterMessage]
+    trace: Trace
+    default_timeout: float
+    max_pending: int
+
+
+class Router:
+    """Routes requests to the first healthy candidate. Made by `understudy.open_router`; safe to share between tasks."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._pending: dict[int, Route] = {}
+        self._requests = 0
+        self._closed = False
+        self._crash: str | None = None
+        self._idle = trio.Event()
+        self._resets: dict[str, Reset] = {}
+
+    async def chat(
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        timeout: float | None = None,
+        wait_for_cooldown: bool = False,
+        **params: Any,
+    ) -> Reply:
+        """Ask for one chat completion.
+
+        `messages` and `params` are those of the OpenAI chat-completions API. `timeout` is in seconds; ``None`` means
+        the config's `default_timeout`. With `wait_for_cooldown` the request waits for a candidate that cools, rather
+        than fail at once.
+
+        Raises:
+            UnknownModel: nobody answers to `model`.
+            RequestRejected: the request is itself at fault.
+            AllCandidatesFailed: nobody could serve it.
+            DeadlineExceeded: `timeout` has passed.
+            RouterOverloaded: `max_pending` requests are under way.
+            RouterClosed, RouterCrashed: there is no router to serve it.
+
+        """
+        body = _chat_body(messages, params)
+        return await self.request(Call(model, body, timeout=timeout, wait_for_cooldown=wait_for_cooldown))
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        timeout: float | None = None,
+        wait_for_cooldown: bool = False,
+        on_interrupt: str = OnInterrupt.RAISE,
+        **params: Any,
+    ) -> AsyncIterator[ReplyStream]:
+        """Ask for one chat completion, to be read as it is written.
+
+        Entering waits for the first content, and raises what `chat` raises. `timeout` covers the whole stream. A
+        stream that breaks later raises `StreamInterrupted` from the iteration; with ``on_interrupt="restart"`` the
+        next candidate starts over instead, and the reader gets a `Restarted` marker first.
+        """
+        try:
+            interrupt = OnInterrupt(on_interrupt)
+        except ValueError:
+            raise _rejected(f"on_interrupt is 'raise' or 'restart', not {on_interrupt!r}") from None
+        call = Call(
+            model,
+            _chat_body(messages, params),
+            timeout=timeout,
+            wait_for_cooldown=wait_for_cooldown,
+            stream=True,
+            on_interrupt=interrupt,
+        )
+        route = self._enter(call)
+        reason = "left"
+        try:
+            word = await self._wait(route, route.slot)
+            stream = ReplyStream(word, route.records, lambda slot: self._wait(route, slot), deadline=route.deadline)
+            yield stream
+            reason = "read" if stream.ended else "left"
+        except DeadlineExceeded:
+            reason = "deadline"
+            raise
+        finally:
+            self._leave(route, reason)
+
+    async def request(self, call: Call) -> Reply:
+        """Send any call, body in and body out; raises what `chat` raises."""
+        if call.stream:
+            raise _rejected("request() answers with a whole reply; use stream() to read one as it is written")
+        route = self._enter(call)
+        reason = "left"
+        try:
+            word = await self._wait(route, route.slot)
+            reason = "answered"
+        except DeadlineExceeded:
+            reason = "deadline"
+            raise
+        finally:
+            self._leave(route, reason)
+        assert isinstance(word, Finished), "a request that is not streamed is told its end only"
+        return Reply(word.answer.body, word.served_by, tuple(route.records))
+
+    def snapshot(self) -> tuple[ModelStatus, ...]:
+        """Return how every candidate is doing, in the order of the config."""
+        now = trio.current_time()
+        return tuple(part.status(now) for part in self._house.parts.values())
+
+    def events(self) -> Events:
+        """Return an async iterator over everything that happens from now on; it ends when the router closes."""
+        return Events(self._house.trace)
+
+    def listen(self, sink: Sink) -> None:
+        """Let `sink` hear every fact as it happens, synchronously; it must neither raise nor wait.
+
+        It hears ``None`` when the router has closed. `events` is the same for those who want to wait.
+        """
+        self._house.trace.add(sink)
+
+    def explain(self, model: str, **request: Any) -> tuple[Prospect, ...]:
+        """Say what would happen to a request now, without sending anything.
+
+        `request` is what `chat` would be given: `messages`, `tools`, … Each candidate of the route is told in order.
+
+        Raises:
+            UnknownModel: nobody answers to `model`.
+
+        """
+        demand = estimate_demand(request)
+        _, plan = self._house.plan(model, demand.images)
+        now = trio.current_time()
+        return tuple(self._prospect(candidate, demand, now) for candidate in plan)
+
+    async def reset(self, name: str) -> None:
+        """End a candidate's cooldown by hand: the next attempt is its probe. A candidate that is down is revived.
+
+        Raises:
+            UnknownModel: no candidate has this name.
+            RouterClosed, RouterCrashed: there is no router.
+
+        """
+        self._check_open()
+        part = self._house.parts.get(name)
+        if part is None:
+            raise UnknownModel(name, self._house.parts)
+        reset = self._resets.get(name)
+        if reset is None or reset.done.is_set():
+            # Many who ask at once share one message, so that the mailbox has room for them.
+            reset = self._resets[name] = Reset(trio.Event())
+            part.mailbox.post(reset)
+        await reset.done.wait()
+
+    # The way in and out
+
+    def _enter(self, call: Call) -> Route:
+        self._check_open()
+        if len(self._pending) >= self._house.max_pending:
+            raise RouterOverloaded(self._house.max_pending)
+        if not isinstance(call.model, str):
+            raise UnknownModel(str(call.model), self._house.parts)
+        timeout = self._house.default_timeout if call.timeout is None else call.timeout
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+            raise _rejected(f"timeout is a number of seconds above 0, not {timeout!r}")
+        _check_json(call.body)
+        demand = estimate_demand(call.body)
+        model, plan = self._house.plan(call.model, demand.images)
+        self._requests += 1
+        route = Route(
+            id=self._requests,
+            model=model,
+            plan=plan,
+            call=call,
+            demand=demand,
+            deadline=trio.current_time() + timeout,
+            leash=Leash(),
+            slot=Slot(),
+        )
+        self._house.mailbox.post(route)
+        self._pending[route.id] = route
+        return route
+
+    async def _wait(self, route: Route, slot: Slot[Word]) -> Word:
+        """Wait for the next word; the deadline wins over a word that comes at the same instant."""
+        with trio.move_on_at(route.deadline):
+            word = await slot.wait()
+            if trio.current_time() < route.deadline:
+                return word
+        timeout = self._house.default_timeout if route.call.timeout is None else route.call.timeout
+        raise DeadlineExceeded(route.model, timeout, route.records)
+
+    def _leave(self, route: Route, reason: str) -> None:
+        """Whoever leaves before the end stops all that is done for it."""
+        route.leash.cancel()
+        if route.id in self._pending and not self._crash:
+            self._house.mailbox.post(CallerLeft(route.id, reason))
+
+    def _check_open(self) -> None:
+        if self._crash is not None:
+            raise RouterCrashed(self._crash)
+        if self._closed:
+            raise RouterClosed
+
+    # For the runtime
+
+    def closed(self, request: int) -> None:
+        """Take back the place of a request on which nobody works any more."""
+        self._pending.pop(request, None)
+        if not self._pending:
+            self._idle.set()
+            self._idle = trio.Event()
+
+    def close_door(self) -> None:
+        """Admit nobody from now on."""
+        self._closed = True
+
+    async def wait_idle(self) -> None:
+        """Wait until no request is under way."""
+        while self._pending:
+            await self._idle.wait()
+
+    def dismiss(self, error: Callable[[], Exception]) -> None:
+        """End every request that is under way, for its caller."""
+        for route in list(self._pending.values()):
+            route.leash.cancel()
+            route.slot.fail(error())
+
+    def crashed(self, detail: str) -> None:
+        """Note that there is no router any more, and that there will not be another."""
+        self._crash = detail
+        self.dismiss(lambda: RouterCrashed(detail))
+        for request in list(self._pending):
+            self.closed(request)
+
+    def _prospect(self, candidate: Candidate, demand: Demand, now: float) -> Prospect:
+        unfit = demand.unfit_for(candidate.capabilities, candidate.tpm)
+        if unfit is not None:
+            return Prospect(candidate.key, False, Refusal.UNFIT, unfit)
+        obstacle = self._house.parts[candidate.key.name].obstacle(now, demand.tokens)
+        if obstacle is None:
+            return Prospect(candidate.key, True)
+        wait = "" if obstacle.ready_at is None else f"ready in {max(0.0, obstacle.ready_at - now):.3g} s"
+        return Prospect(candidate.key, False, obstacle.refusal, wait, obstacle.ready_at)
+
+
+def _rejected(message: str) -> RequestRejected:
+    return RequestRejected(Failure.of(Reason.FORMAT, message))
+
+
+def _chat_body(messages: object, params: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(messages, str | bytes) or not isinstance(messages, Sequence):
+        raise _rejected('messages is a list such as [{"role": "user", "content": "Hello"}]')
+    for i, message in enumerate(messages):
+        if not isinstance(message, Mapping):
+            raise _rejected(f"messages[{i}] is a mapping with a role and a content, not {type(message).__name__}")
+    if "stream" in params:
+        raise _rejected("stream is not a parameter: use Router.stream to read a reply as it is written")
+    return {**params, "messages": [dict(message) for message in messages]}
+
+
+def _check_json(body: object) -> None:
+    """Refuse what cannot be written as JSON, before anybody is asked."""
+    if not isinstance(body, Mapping):
+        raise _rejected(f"a body is a mapping, not {type(body).__name__}")
+    try:
+        json.dumps(body, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise _rejected(f"{_culprit(body)} cannot be written as JSON ({exc})") from None
+
+
+def _culprit(body: Mapping[str, Any]) -> str:
+    for name, value in body.items():
+        try:
+            json.dumps({name: value}, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            return repr(name)
+    return "the body"
+
+

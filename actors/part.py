@@ -1,0 +1,221 @@
+"""A candidate's part: all that must survive whoever performs it. Lent to each incarnation of its model actor.
+
+Bucket, cooldown, queue and the ledger of attempts that have not been answered belong to the part. A crash ends an
+incarnation and not the part, so that it resets no limit, ends no cooldown and forgets no attempt. An incarnation
+checks what it is lent; if that does not hold together, the part is distrusted: it starts over with an empty bucket
+and a cooldown, never with a full one.
+
+Nobody but the performer changes a part. `status` and `obstacle` are reads without effect.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from enum import StrEnum
+from typing import Final
+
+from attrs import define, frozen
+
+from .bucket import Limits, TokenBucket
+from .cooldown import Cooldown, Health
+from .identity import ModelKey
+from .mailbox import Mailbox
+from .messages import Attempt, ModelMessage, Refusal, Ticket
+from .policy import Policy
+
+DISTRUST_COOLDOWN: Final = 60.0
+"""Seconds that a part cools whose state was lost; as long as the window of its limits."""
+
+
+class State(StrEnum):
+    """A candidate's state, as `Router.snapshot` tells it."""
+
+    HEALTHY = "healthy"
+    COOLING = "cooling"
+    PROBING = "probing"
+    SATURATED = "saturated"
+    DOWN = "down"
+
+
+@frozen
+class ModelStatus:
+    """How one candidate is doing.
+
+    Attributes:
+        key: its identity; `name`, `provider`, `model` and `credential` are short for the key's.
+        state: `healthy`; `cooling`; `probing` (its cooldown is over, and one attempt at a time finds out whether it
+            is back); `saturated` (a limit is reached); `down` (its actor crashed too often).
+        cooldown_remaining: seconds, 0 if it does not cool.
+        tokens: how many requests its limits would let through at once; ``None``: no limit.
+        in_flight: attempts under way.
+        queued: requests that wait for it.
+        failures: how many attempts failed, by reason.
+        served: how many attempts succeeded.
+
+    """
+
+    key: ModelKey
+    state: State
+    cooldown_remaining: float
+    tokens: float | None
+    in_flight: int
+    queued: int
+    failures: dict[str, int]
+    served: int
+
+    @property
+    def name(self) -> str:
+        """The entry's name."""
+        return self.key.name
+
+    @property
+    def provider(self) -> str:
+        """The provider."""
+        return self.key.provider
+
+    @property
+    def model(self) -> str:
+        """The model, as the provider calls it."""
+        return self.key.model
+
+    @property
+    def credential(self) -> str | None:
+        """The credential's label."""
+        return self.key.credential
+
+
+@define(eq=False)
+class Held:
+    """An attempt that was taken from the mailbox and has not had its final answer.
+
+    It is being looked at, or waits (in the queue, or held back for a second try), or has a `ticket` and is on its
+    way. `ended`: its worker's report was taken from the mailbox.
+    """
+
+    attempt: Attempt
+    ticket: Ticket | None = None
+    opened: bool = False
+    ended: bool = False
+
+
+@frozen
+class Obstacle:
+    """Why an attempt cannot be admitted now, and when it could be (``None``: nobody can say)."""
+
+    refusal: Refusal
+    ready_at: float | None = None
+
+
+class Part:
+    """One candidate's lasting state. See the module's text."""
+
+    def __init__(
+        self,
+        key: ModelKey,
+        limits: Limits,
+        policy: Policy,
+        mailbox: Mailbox[ModelMessage],
+        *,
+        now: float,
+        max_retry_after: float,
+        max_queued: int = 100,
+    ) -> None:
+        self.key = key
+        self.limits = limits
+        self.policy = policy
+        self.mailbox = mailbox
+        self.max_queued = max_queued
+        self._max_retry_after = max_retry_after
+        self.bucket = TokenBucket(limits, now)
+        self.cooldown = Cooldown(policy, max_retry_after=max_retry_after)
+        self.queue: deque[Held] = deque()
+        self.held_back: list[Held] = []
+        self.open: dict[int, Held] = {}
+        self.handling: ModelMessage | None = None
+        self.failures: Counter[str] = Counter()
+        self.served = 0
+        self.down = False
+
+    @property
+    def max_retry_after(self) -> float:
+        """For how many seconds a provider's word is believed."""
+        return self._max_retry_after
+
+    def obstacle(self, now: float, tokens: float, *, first_in_line: bool = False) -> Obstacle | None:
+        """Say why an attempt cannot be admitted: behind all that wait, or as the first of them."""
+        if self.down:
+            return Obstacle(Refusal.DOWN)
+        until = self.cooldown.cooling_until(now)
+        if until is not None:
+            return Obstacle(Refusal.COOLING, until)
+        if not self.cooldown.admits(now):
+            return Obstacle(Refusal.PROBING)
+        waiting = () if first_in_line else self.queue
+        wait = self.bucket.blocked(
+            now,
+            tokens,
+            ahead=len(waiting),
+            tokens_ahead=sum(held.attempt.demand.tokens for held in waiting),
+        )
+        if wait is not None:
+            return Obstacle(Refusal.BUSY if wait.until is None else Refusal.SATURATED, wait.until)
+        # There is room for all that wait and this one, yet they wait: then so must it.
+        return self.obstacle(now, self.queue[0].attempt.demand.tokens, first_in_line=True) if waiting else None
+
+    def status(self, now: float) -> ModelStatus:
+        """Return how this candidate is doing at `now`."""
+        until = self.cooldown.cooling_until(now)
+        left = self.bucket.requests_left(now)
+        return ModelStatus(
+            key=self.key,
+            state=self._state(now),
+            cooldown_remaining=0.0 if until is None else until - now,
+            tokens=None if left == float("inf") else left,
+            in_flight=self.bucket.in_flight,
+            queued=len(self.queue) + len(self.held_back),
+            failures=dict(self.failures),
+            served=self.served,
+        )
+
+    def _state(self, now: float) -> State:
+        if self.down:
+            return State.DOWN
+        match self.cooldown.health(now):
+            case Health.COOLING:
+                return State.COOLING
+            case Health.WAITING | Health.PROBING:
+                return State.PROBING
+        return State.SATURATED if self.obstacle(now, 0.0) is not None else State.HEALTHY
+
+    def holds_together(self, now: float) -> bool:
+        """Whether bucket, cooldown and ledger agree with themselves and with each other."""
+        tickets = [held.ticket for held in self.open.values() if held.ticket is not None]
+        waiting = [*self.queue, *self.held_back]
+        return (
+            self.bucket.holds_together(now)
+            and self.cooldown.holds_together(now)
+            and len(tickets) == self.bucket.in_flight
+            and all(self.open.get(held.attempt.id) is held and held.ticket is None for held in waiting)
+        )
+
+    def unattended(self) -> list[Held]:
+        """Return the attempts that a crash left behind: nobody will report on them, and they wait for nothing."""
+        waiting = {held.attempt.id for held in (*self.queue, *self.held_back)}
+        return [
+            held
+            for held in self.open.values()
+            if held.ended or (held.ticket is None and held.attempt.id not in waiting)
+        ]
+
+    def distrust(self, now: float) -> list[Held]:
+        """Start over with an empty bucket and a cooldown; return all attempts, which nobody works on any more."""
+        self.bucket = TokenBucket(self.limits, now, empty=True)
+        generation = self.cooldown.generation
+        self.cooldown = Cooldown(self.policy, max_retry_after=self._max_retry_after)
+        self.cooldown.generation = max(0, generation)
+        self.cooldown.cool_blindly(now, DISTRUST_COOLDOWN)
+        orphans = list(self.open.values())
+        self.open.clear()
+        self.queue.clear()
+        self.held_back.clear()
+        return orphans

@@ -1,0 +1,80 @@
+"""What a dialect is: how one provider family writes requests, answers and streams. Pure: bytes in, values out.
+
+A dialect knows nothing of sockets, time or health. It is given an endpoint and a call and says what to send; it is
+given what came back and says what that means. The wire (`wire.py`) does the rest, the same for every dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from attrs import field, frozen
+
+from ..failures import Failure
+from ..identity import ModelKey
+from ..messages import Answer, Call, Chunk
+from .endpoint import Endpoint
+from .sse import SSEEvent
+
+
+@frozen
+class Outgoing:
+    """An HTTP request that is ready to be sent. It carries the credential, and is never shown."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
+
+
+class StreamReader(Protocol):
+    """Reads one stream, event by event."""
+
+    @property
+    def started(self) -> bool:
+        """Whether the first content has been read."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether the proper end has been seen; only then does the stream's end count as one."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is to come, so that reading may stop."""
+        ...
+
+    def feed(self, event: SSEEvent) -> Chunk | Failure | None:
+        """Read an event: what the caller is to see, a failure that it tells of, or nothing of note."""
+        ...
+
+    def answer(self) -> Answer:
+        """Return what the stream has amounted to so far."""
+        ...
+
+
+class Dialect(Protocol):
+    """One family's way of speaking."""
+
+    def outgoing(self, endpoint: Endpoint, key: ModelKey, call: Call) -> Outgoing:
+        """Write the request for this candidate."""
+        ...
+
+    def answer(self, call: Call, headers: Mapping[str, str], body: bytes) -> Answer | Failure:
+        """Read the body of a 2xx answer, which may yet turn out to be an error."""
+        ...
+
+    def reader(self, call: Call, headers: Mapping[str, str]) -> StreamReader:
+        """Return a reader for one stream."""
+        ...
+
+    def chunks_of(self, answer: Answer) -> Chunk:
+        """Return a whole answer as the one chunk of a stream: what a provider that does not stream sends."""
+        ...
+
+
+def any_json(value: object) -> Any:
+    """Let a value that was read from JSON be walked without a cast at every step."""
+    return value

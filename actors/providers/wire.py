@@ -1,0 +1,330 @@
+"""The wire: takes one candidate's attempts over httpx, whatever the dialect, and ends each within its time limits.
+
+One client per model key, without a limit on connections (the candidate's permits limit, and httpcore's own queue
+leaks a place when a waiting request is cancelled) and with few kept alive. Redirects are not followed: a credential
+goes to the configured base URL and nowhere else. Whatever goes wrong is returned as a `Failure`, and no failure
+shows a secret.
+
+Our own limits are kept by one cancel scope (`Patience`), so that they hold for any transport. The caller's own
+deadline is not looked at here: the caller cancels.
+"""
+
+from __future__ import annotations
+
+import math
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import httpx
+import trio
+
+from ..classify import classify, classify_exception
+from ..failures import Failure, Reason
+from ..identity import ModelKey
+from ..messages import Answer, Chunk
+from ..model import Progress
+from .body import ACCEPTED, BadBody, Body
+from .dialect import Dialect, StreamReader
+from .endpoint import Endpoint, TimeLimits
+from .openai import OpenAIDialect
+from .sse import SSEEvent, SSEParser, SSETooLong
+from .stated import stated_left
+
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+"""The longest body that is read; a longer one is a failure of the provider."""
+
+MAX_ERROR_BYTES: Final = 256 * 1024
+"""How much of an error's body is read; what comes after tells nothing more."""
+
+MAX_EARLY_CHUNKS: Final = 1_000
+"""How many events without content a stream may begin with."""
+
+CHUNKS_AHEAD: Final = 16
+"""How many chunks the worker may be ahead of the reader before it stops reading from the provider."""
+
+DRAIN_TIME: Final = 0.25
+"""Seconds that a finished stream is given to end its body, so that its connection can be used again."""
+
+KEPT_ALIVE: Final = 8
+
+DIALECTS: Final[Mapping[str, Dialect]] = {"openai": OpenAIDialect()}
+
+NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+
+class SharedTransport(httpx.AsyncBaseTransport):
+    """Another's transport, which is not closed with the client that borrows it."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Hand the request on."""
+        return await self._transport.handle_async_request(request)
+
+
+class Patience:
+    """How long one attempt may still take: the whole of it, and until the next sign of life.
+
+    While the reader is the slow one, the clock stands still.
+    """
+
+    def __init__(self, limits: TimeLimits, now: float, *, stream: bool) -> None:
+        self._limits = limits
+        self._whole = now + limits.request
+        self._quiet = now + limits.first_event if stream else math.inf
+        self._started = not stream
+        self.scope = trio.CancelScope(deadline=min(self._whole, self._quiet))
+
+    def start(self, now: float) -> None:
+        """Note the first content."""
+        self._started = True
+        self.alive(now)
+
+    def alive(self, now: float) -> None:
+        """Note a sign of life; before the first content it buys no time."""
+        if self._started:
+            self._quiet = now + self._limits.idle
+            self.scope.deadline = min(self._whole, self._quiet)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Wait for the reader, at the reader's expense."""
+        began, self.scope.deadline = trio.current_time(), math.inf
+        try:
+            yield
+        finally:
+            now = trio.current_time()
+            self._whole += now - began
+            self.alive(now)
+
+    def failure(self, now: float) -> Failure:
+        """Say which limit was reached."""
+        limits = self._limits
+        if now >= self._whole:
+            what = f"no complete answer within request_timeout ({limits.request:g} s)"
+        elif self._started:
+            what = f"nothing more was sent within idle_timeout ({limits.idle:g} s)"
+        else:
+            what = f"no content within first_event_timeout ({limits.first_event:g} s)"
+        return Failure.of(Reason.TIMEOUT, what)
+
+
+class HttpWire:
+    """The way to one candidate's provider."""
+
+    def __init__(
+        self,
+        key: ModelKey,
+        endpoint: Endpoint,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        tls: Callable[[], ssl.SSLContext],
+    ) -> None:
+        self._key = key
+        self._endpoint = endpoint
+        self._dialect = DIALECTS[endpoint.dialect]
+        self._tells_when_sent = transport is None
+        timeout = httpx.Timeout(None, connect=endpoint.limits.connect)
+        if transport is not None:
+            self._client = httpx.AsyncClient(transport=SharedTransport(transport), timeout=timeout)
+        else:
+            self._client = httpx.AsyncClient(
+                verify=tls(),
+                proxy=endpoint.proxy,
+                timeout=timeout,
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_ALIVE),
+            )
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    async def perform(self, progress: Progress) -> Answer | Failure:
+        """Send the attempt and see it through."""
+        call = progress.attempt.call
+        patience = Patience(self._endpoint.limits, trio.current_time(), stream=call.stream)
+        outcome: Answer | Failure | None = None
+        with patience.scope:
+            try:
+                outcome = await self._exchange(progress, patience)
+            except NEVER_SENT as exc:
+                progress.sent = False
+                outcome = classify_exception(exc, provider=self._key.provider)
+            except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as exc:
+                outcome = classify_exception(exc, provider=self._key.provider)
+        if outcome is None:
+            now = trio.current_time()
+            if now >= progress.attempt.deadline:
+                await trio.sleep_forever()  # the caller's time ran out as well, which is nobody's failure: it leaves
+            outcome = patience.failure(now)
+        return self._without_secrets(outcome) if isinstance(outcome, Failure) else outcome
+
+    async def _exchange(self, progress: Progress, patience: Patience) -> Answer | Failure:
+        call = progress.attempt.call
+        outgoing = self._dialect.outgoing(self._endpoint, self._key, call)
+        request = self._client.build_request(
+            outgoing.method,
+            outgoing.url,
+            headers={"accept-encoding": ACCEPTED, **outgoing.headers},
+            content=outgoing.content,
+            extensions={"trace": _when_sent(progress)} if self._tells_when_sent else None,
+        )
+        if not self._tells_when_sent:
+            progress.mark_sent()
+        response = await self._client.send(request, stream=True)
+        progress.mark_sent()
+        progress.left = stated_left(response.headers)
+        try:
+            async with Body(response) as body:
+                if not response.is_success:
+                    return await self._read_error(response, body)
+                if call.stream and _is_stream(response):
+                    return await self._read_stream(progress, patience, response, body)
+                return await self._read_whole(progress, response, body)
+        except (BadBody, SSETooLong) as exc:
+            return Failure.of(Reason.SERVER_ERROR, str(exc), status=response.status_code)
+
+    async def _read_error(self, response: httpx.Response, body: Body) -> Failure:
+        content = await body.read_up_to(MAX_ERROR_BYTES)
+        return classify(response.status_code, response.headers, content, provider=self._key.provider)
+
+    async def _read_whole(self, progress: Progress, response: httpx.Response, body: Body) -> Answer | Failure:
+        call = progress.attempt.call
+        outcome = self._dialect.answer(call, response.headers, await body.read(MAX_ANSWER_BYTES))
+        if call.stream and isinstance(outcome, Answer):
+            # This provider does not stream; its whole answer is a stream of one chunk.
+            send, receive = trio.open_memory_channel[Chunk](1)
+            with send:
+                progress.on_begun(receive)
+                send.send_nowait(self._dialect.chunks_of(outcome))
+        return outcome
+
+    async def _read_stream(
+        self, progress: Progress, patience: Patience, response: httpx.Response, body: Body
+    ) -> Answer | Failure:
+        reader = self._dialect.reader(progress.attempt.call, response.headers)
+        sink = ChunkSink(progress, patience)
+        failure: Failure | None = None
+        try:
+            with sink.send:
+                failure = await self._pump(body, reader, sink, patience)
+                if failure is None and reader.complete:
+                    await sink.finish()
+            if reader.closed:
+                with trio.move_on_after(DRAIN_TIME):
+                    await body.read_up_to(MAX_ERROR_BYTES)
+        finally:
+            progress.tokens = reader.answer().tokens
+        if failure is not None:
+            return failure
+        if not reader.complete:
+            return Failure.of(Reason.NETWORK, "the stream ended before its end")
+        return reader.answer()
+
+    async def _pump(self, body: Body, reader: StreamReader, sink: ChunkSink, patience: Patience) -> Failure | None:
+        """Read events until the end, hand on chunks."""
+        parser = SSEParser()
+        failure: Failure | None = None
+        try:
+            while failure is None and not reader.closed:
+                piece = await body.piece()
+                patience.alive(trio.current_time())
+                failure = await _feed(parser.close() if piece is None else parser.feed(piece), reader, sink)
+                if piece is None:
+                    break
+        except httpx.HTTPError as exc:
+            if not reader.complete:
+                failure = classify_exception(exc, provider=self._key.provider)
+        return failure
+
+    def _without_secrets(self, failure: Failure) -> Failure:
+        endpoint = self._endpoint
+        for secret in (
+            endpoint.secret.reveal() if endpoint.secret else "",
+            endpoint.proxy or "",
+            *endpoint.headers.values(),
+        ):
+            failure = failure.without(secret)
+        return failure
+
+
+class ChunkSink:
+    """Where a stream's chunks go: held back until there is content, then to the reader."""
+
+    def __init__(self, progress: Progress, patience: Patience) -> None:
+        self._progress = progress
+        self._patience = patience
+        self._early: list[Chunk] | None = []
+        self.send, self._receive = trio.open_memory_channel[Chunk](CHUNKS_AHEAD)
+
+    async def take(self, chunk: Chunk, *, started: bool) -> Failure | None:
+        """Hand on a chunk, wait for a slow reader; the first one with content commits to this candidate."""
+        if self._early is None:
+            await self._hand_on(chunk)
+            return None
+        self._early.append(chunk)
+        if started:
+            await self._commit()
+        elif len(self._early) > MAX_EARLY_CHUNKS:
+            return Failure.of(Reason.SERVER_ERROR, f"{MAX_EARLY_CHUNKS} events came without any content")
+        return None
+
+    async def finish(self) -> None:
+        """Commit at a proper end, if there was no content at all: an empty answer is one, too."""
+        if self._early is not None:
+            await self._commit()
+
+    async def _commit(self) -> None:
+        early, self._early = self._early or [], None
+        self._patience.start(trio.current_time())
+        self._progress.on_begun(self._receive)
+        for chunk in early:
+            await self._hand_on(chunk)
+
+    async def _hand_on(self, chunk: Chunk) -> None:
+        try:
+            self.send.send_nowait(chunk)
+        except trio.WouldBlock:
+            with self._patience.paused():
+                await self._send(chunk)
+        except trio.BrokenResourceError:
+            await trio.sleep_forever()  # the reader has left, and the leash is about to be pulled
+
+    async def _send(self, chunk: Chunk) -> None:
+        try:
+            await self.send.send(chunk)
+        except trio.BrokenResourceError:
+            await trio.sleep_forever()
+
+
+async def _feed(events: Iterable[SSEEvent], reader: StreamReader, sink: ChunkSink) -> Failure | None:
+    for event in events:
+        read = reader.feed(event)
+        if isinstance(read, Failure):
+            return read
+        if read is not None:
+            failure = await sink.take(read, started=reader.started)
+            if failure is not None:
+                return failure
+        if reader.closed:
+            break
+    return None
+
+
+def _is_stream(response: httpx.Response) -> bool:
+    """Whether the body is an event stream. Some servers do not say so, but what is JSON is called that."""
+    return "json" not in response.headers.get("content-type", "").lower()
+
+
+def _when_sent(progress: Progress) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
+    """Return a trace hook for httpcore that notes when the request goes onto the wire."""
+
+    async def note(event: str, _: Mapping[str, Any]) -> None:
+        if event.endswith("send_request_headers.started"):
+            progress.mark_sent()
+
+    return note
+

@@ -1,0 +1,160 @@
+"""What a caller gets back: a whole reply, or a stream that becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import trio
+from attrs import field, frozen
+
+from .errors import StreamInterrupted
+from .identity import ModelKey
+from .mailbox import Slot
+from .messages import AttemptRecord, Chunk, Restarted, Usage
+from .router import Broken, Finished, StreamOpened, Word
+
+
+@frozen
+class Reply:
+    """A complete answer.
+
+    Attributes:
+        body: the provider's JSON, in the shape of the endpoint that was called.
+        served_by: the model key that answered.
+        attempts: every attempt and refusal on the way, in order; the last one is the one that served.
+
+    """
+
+    body: Mapping[str, Any] = field(repr=False)
+    served_by: ModelKey
+    attempts: tuple[AttemptRecord, ...]
+
+    @property
+    def text(self) -> str:
+        """The text of the first choice; ``""`` if it has none (it may have tool calls)."""
+        content = self._message.get("content")
+        if isinstance(content, list):
+            texts = (part.get("text") for part in content if isinstance(part, dict))
+            return "".join(text for text in texts if isinstance(text, str))
+        return content if isinstance(content, str) else ""
+
+    @property
+    def tool_calls(self) -> tuple[Mapping[str, Any], ...]:
+        """The tool calls of the first choice, as the provider wrote them."""
+        calls = self._message.get("tool_calls")
+        return tuple(calls) if isinstance(calls, list) else ()
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens that the provider counted."""
+        usage = self.body.get("usage")
+        return Usage(*(_count(usage, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")))
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the first choice ended."""
+        reason = self._choice.get("finish_reason")
+        return reason if isinstance(reason, str) else None
+
+    @property
+    def _choice(self) -> Mapping[str, Any]:
+        choices = self.body.get("choices")
+        first = choices[0] if isinstance(choices, list) and choices else None
+        return first if isinstance(first, dict) else {}
+
+    @property
+    def _message(self) -> Mapping[str, Any]:
+        message = self._choice.get("message")
+        return message if isinstance(message, dict) else {}
+
+
+def _count(usage: object, name: str) -> int | None:
+    count = usage.get(name) if isinstance(usage, dict) else None
+    return count if isinstance(count, int) and not isinstance(count, bool) else None
+
+
+class ReplyStream:
+    """A reply as it is written: an async iterator of `Chunk`.
+
+    `served_by` and `attempts` are there from the beginning, `reply` once the stream has ended. Made by
+    `Router.stream`, and closed with its context.
+    """
+
+    def __init__(
+        self,
+        first: Word,
+        records: Sequence[AttemptRecord],
+        next_word: Callable[[Slot[Word]], Awaitable[Word]],
+        *,
+        deadline: float,
+    ) -> None:
+        self._records = records
+        self._next_word = next_word
+        self._deadline = deadline
+        self._reply: Reply | None = None
+        self._opened: StreamOpened | None = None
+        self._texts: list[str] = []
+        self.served_by = first.served_by
+        self._take_word(first)
+
+    @property
+    def attempts(self) -> tuple[AttemptRecord, ...]:
+        """Every attempt and refusal that has ended so far."""
+        return tuple(self._records)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream has come to its proper end."""
+        return self._reply is not None
+
+    @property
+    def reply(self) -> Reply:
+        """The whole reply; a `RuntimeError` before the stream has ended."""
+        if self._reply is None:
+            raise RuntimeError("the reply is complete only once the stream has been read to its end")
+        return self._reply
+
+    def __aiter__(self) -> ReplyStream:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        while self._opened is not None:
+            chunk = await self._read(self._opened)
+            if chunk is not None:
+                self._texts.append(chunk.text)
+                return chunk
+            if self._take_word(await self._next_word(self._opened.then)):
+                self._texts.clear()
+                return Restarted(served_by=self.served_by)
+        raise StopAsyncIteration
+
+    async def _read(self, opened: StreamOpened) -> Chunk | None:
+        """Return the next chunk, or ``None`` when this candidate sends no more or the deadline has passed."""
+        try:
+            return opened.chunks.receive_nowait()
+        except trio.WouldBlock:
+            pass
+        except trio.EndOfChannel:
+            return None
+        with trio.move_on_at(self._deadline):
+            try:
+                return await opened.chunks.receive()
+            except trio.EndOfChannel:
+                return None
+        return None
+
+    def _take_word(self, word: Word) -> bool:
+        """Take in what the router says next; whether it is that another candidate has taken over."""
+        self.served_by = word.served_by
+        match word:
+            case StreamOpened():
+                self._opened = word
+                return True
+            case Finished():
+                self._opened = None
+                self._reply = Reply(word.answer.body, word.served_by, tuple(self._records))
+            case Broken():
+                self._opened = None
+                raise StreamInterrupted(word.served_by, "".join(self._texts), word.failure, self._records)
+        return False

@@ -1,0 +1,385 @@
+"""The router actor: drives itineraries, dispatches attempts, handles what comes back.
+
+It holds no health of anybody, awaits nothing but its mailbox and never sleeps. What it holds is one `Journey` for
+each request under way; the journeys are lent to it, so that they survive a crash: the one that was being handled
+when a bug struck ends with `RouterCrashed`, all others are carried on by the next incarnation.
+
+A journey ends for its caller when the slot is filled, and for the house when the last attempt has been answered. Only
+then is its place given back, so that the mailboxes have room for everything that those inside may yet say.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+
+import trio
+from attrs import define, field, frozen
+
+from .demand import Demand
+from .errors import AllCandidatesFailed, RequestRejected, RouterCrashed, UnderstudyError
+from .failures import Failure
+from .identity import ModelKey
+from .itinerary import Ask, Candidate, Decision, Deliver, GiveUp, Itinerary, Reject
+from .mailbox import Mailbox, Slot
+from .messages import (
+    Answer,
+    Attempt,
+    AttemptRecord,
+    Call,
+    Chunk,
+    Failed,
+    Leash,
+    ModelMessage,
+    OnInterrupt,
+    Opened,
+    Refused,
+    Reply,
+    Served,
+    Withdraw,
+    Withdrawn,
+)
+from .policy import Policy
+from .trace import Kind, Trace
+
+
+@frozen(eq=False)
+class StreamOpened:
+    """What a streaming caller's slot is filled with: who serves, where the chunks come from, and what comes then."""
+
+    served_by: ModelKey
+    chunks: trio.MemoryReceiveChannel[Chunk]
+    then: Slot[Word]
+
+
+@frozen(eq=False)
+class Finished:
+    """What a caller's slot is filled with at the end."""
+
+    served_by: ModelKey
+    answer: Answer
+
+
+@frozen
+class Broken:
+    """What a streaming caller's slot is filled with if the stream breaks and nobody starts it over."""
+
+    served_by: ModelKey
+    failure: Failure
+
+
+Word = StreamOpened | Finished | Broken
+"""What a caller may be told; an error comes as the slot's failure."""
+
+
+@define(eq=False)
+class Route:
+    """A caller's request. `records` is read by a caller whose time has run out.
+
+    `slot` is where the next word goes; each word but the last brings along the slot for the one after it.
+    """
+
+    id: int
+    model: str
+    plan: Sequence[Candidate]
+    call: Call
+    demand: Demand
+    deadline: float
+    leash: Leash
+    slot: Slot[Word]
+    records: list[AttemptRecord] = field(factory=list)
+
+
+@frozen
+class CallerLeft:
+    """The caller of this request waits no more."""
+
+    request: int
+    reason: str
+
+
+RouterMessage = Route | CallerLeft | Reply
+"""All that the router's mailbox may hold."""
+
+
+@define(eq=False)
+class Journey:
+    """One request under way.
+
+    `attempt` is the one that is out and `key` whom it went to. For a stream, `served_by` is who began it and `broken` why that one broke off. `left`: nobody waits for the answer any more.
+    """
+
+    route: Route
+    itinerary: Itinerary
+    attempt: int | None = None
+    key: ModelKey | None = None
+    served_by: ModelKey | None = None
+    broken: Failure | None = None
+    left: bool = False
+
+
+@define
+class Journeys:
+    """The requests under way, by request and by attempt. Lent to each incarnation of the router."""
+
+    by_request: dict[int, Journey] = field(factory=dict)
+    by_attempt: dict[int, Journey] = field(factory=dict)
+    message: RouterMessage | None = None
+    handling: Journey | None = None
+    attempt_ids: itertools.count[int] = field(factory=lambda: itertools.count(1))
+
+
+class RouterActor:
+    """One incarnation of the router.
+
+    `models` are the mailboxes of all model actors; `closed` is called with a request's number when its place is free.
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox[RouterMessage],
+        journeys: Journeys,
+        models: Mapping[ModelKey, Mailbox[ModelMessage]],
+        *,
+        policy: Policy,
+        closed: Callable[[int], None],
+        trace: Trace,
+    ) -> None:
+        self._mailbox = mailbox
+        self._journeys = journeys
+        self._models = models
+        self._policy = policy
+        self._closed = closed
+        self._trace = trace
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Route until cancelled, or until a bug ends this incarnation."""
+        self._inherit()
+        task_status.started()
+        while True:
+            message = await self._mailbox.receive()
+            # Noted first, for whoever comes after a crash.
+            self._journeys.message = message
+            assert message is not None, "a mailbox without a time limit yields messages only"
+            self.handle(message, trio.current_time())
+            self._journeys.message = self._journeys.handling = None
+
+    def handle(self, message: RouterMessage, now: float) -> None:
+        """Take in one message."""
+        journeys = self._journeys
+        if isinstance(message, Route):
+            self._on_route(message, now)
+        elif isinstance(message, CallerLeft):
+            journeys.handling = journeys.by_request.get(message.request)
+            if journeys.handling is not None:
+                self._on_left(journeys.handling, message, now)
+        else:
+            journeys.handling = journeys.by_attempt.get(message.attempt)
+            if journeys.handling is not None:
+                self._on_reply(journeys.handling, message, now)
+
+    def _on_route(self, route: Route, now: float) -> None:
+        itinerary = Itinerary(
+            route.plan,
+            route.demand,
+            self._policy,
+            route.deadline,
+            wait_for_cooldown=route.call.wait_for_cooldown,
+            records=route.records,
+        )
+        journey = self._journeys.handling = Journey(route, itinerary)
+        self._journeys.by_request[route.id] = journey
+        self._record(
+            now,
+            Kind.REQUESTED,
+            journey,
+            route=route.model,
+            deadline=route.deadline,
+            candidates=len(route.plan),
+        )
+        if route.leash.cancelled:
+            self._end(journey)
+            return
+        decision = itinerary.begin(now)
+        for skipped in route.records:
+            self._record(now, Kind.SKIPPED, journey, key=skipped.key, detail=skipped.detail)
+        self._follow(journey, decision, now)
+
+    def _on_left(self, journey: Journey, message: CallerLeft, now: float) -> None:
+        journey.left = True
+        self._record(now, Kind.LEFT, journey, reason=message.reason)
+        if journey.attempt is None or journey.key is None:
+            self._end(journey)
+        else:
+            self._models[journey.key].post(Withdraw(journey.attempt))
+
+    def _on_reply(self, journey: Journey, reply: Reply, now: float) -> None:
+        assert reply.attempt == journey.attempt, "a request has one attempt out at a time"
+        if isinstance(reply, Opened):
+            self._on_opened(journey, reply, now)
+            return
+        self._forget_attempt(journey)
+        if journey.left or isinstance(reply, Withdrawn):
+            self._end(journey)
+            return
+        match reply:
+            case Served():
+                journey.itinerary.served(now)
+                self._deliver(journey, reply.answer, now)
+            case Refused():
+                self._follow(journey, journey.itinerary.refused(now, reply), now)
+            case Failed():
+                self._on_failed(journey, reply, now)
+
+    def _on_failed(self, journey: Journey, failed: Failed, now: float) -> None:
+        if journey.served_by is None:
+            self._follow(journey, journey.itinerary.failed(now, failed), now)
+            return
+        journey.broken = failed.failure
+        if journey.route.call.on_interrupt is OnInterrupt.RESTART:
+            self._follow(journey, journey.itinerary.failed(now, failed), now)
+        else:
+            journey.itinerary.interrupted(now, failed)
+            self._interrupt(journey, now)
+
+    def _on_opened(self, journey: Journey, opened: Opened, now: float) -> None:
+        assert journey.key is not None
+        if journey.served_by is not None:
+            self._record(now, Kind.RESTARTED_STREAM, journey, key=journey.key)
+        journey.served_by = journey.key
+        then: Slot[Word] = Slot()
+        slot, journey.route.slot = journey.route.slot, then
+        slot.fill(StreamOpened(journey.key, opened.chunks, then))
+
+    def _follow(self, journey: Journey, decision: Decision, now: float) -> None:
+        """Do what the itinerary has decided."""
+        match decision:
+            case Ask():
+                self._ask(journey, decision, now)
+            case Reject() | GiveUp() if journey.broken is not None:
+                self._interrupt(journey, now)
+            case Reject():
+                error = RequestRejected(decision.failure, decision.key, journey.route.records)
+                self._fail(journey, error, now, decision.failure.reason)
+            case GiveUp():
+                wait = None if decision.retry_at is None else decision.retry_at - now
+                gone = AllCandidatesFailed(journey.route.model, journey.route.records, wait)
+                self._fail(journey, gone, now, "exhausted")
+            case Deliver():
+                raise AssertionError("only a served attempt delivers, and that one brings its answer along")
+
+    def _ask(self, journey: Journey, ask: Ask, now: float) -> None:
+        route, key = journey.route, ask.candidate.key
+        attempt = Attempt(
+            id=next(self._journeys.attempt_ids),
+            request=route.id,
+            key=key,
+            call=route.call,
+            demand=route.demand,
+            deadline=route.deadline,
+            leash=route.leash,
+            wait=ask.wait,
+            not_before=ask.not_before,
+            retries_left=journey.itinerary.retries_left,
+        )
+        self._record(
+            now,
+            Kind.DISPATCHED,
+            journey,
+            key=key,
+            attempt=attempt.id,
+            wait=int(ask.wait),
+            again=int(ask.again),
+        )
+        self._models[key].post(attempt)
+        journey.attempt, journey.key = attempt.id, key
+        self._journeys.by_attempt[attempt.id] = journey
+
+    # Ends
+
+    def _deliver(self, journey: Journey, answer: Answer, now: float) -> None:
+        key = journey.route.records[-1].key
+        self._record(now, Kind.DELIVERED, journey, key=key, attempts=len(journey.route.records))
+        journey.route.slot.fill(Finished(key, answer))
+        self._end(journey)
+
+    def _interrupt(self, journey: Journey, now: float) -> None:
+        """Tell the reader that its stream broke, and who broke it."""
+        assert journey.served_by is not None
+        assert journey.broken is not None
+        records = journey.route.records
+        self._record(now, Kind.GAVE_UP, journey, reason="interrupted", attempts=len(records))
+        journey.route.slot.fill(Broken(journey.served_by, journey.broken))
+        self._end(journey)
+
+    def _fail(self, journey: Journey, error: UnderstudyError, now: float, reason: str) -> None:
+        self._record(now, Kind.GAVE_UP, journey, reason=reason, attempts=len(journey.route.records))
+        journey.route.slot.fail(error)
+        self._end(journey)
+
+    def _end(self, journey: Journey) -> None:
+        """Forget a request on which nobody works any more, and give its place back."""
+        assert journey.attempt is None, "a request with an attempt out is not at its end"
+        del self._journeys.by_request[journey.route.id]
+        self._closed(journey.route.id)
+
+    def _forget_attempt(self, journey: Journey) -> None:
+        if journey.attempt is not None:
+            self._journeys.by_attempt.pop(journey.attempt, None)
+        journey.attempt = journey.key = None
+
+    # Between incarnations
+
+    def _inherit(self) -> None:
+        """End the one request that the last incarnation crashed over; all others go on."""
+        journeys = self._journeys
+        message, journey = journeys.message, journeys.handling
+        journeys.message = journeys.handling = None
+        if message is None:
+            return
+        if isinstance(message, Route):
+            journey = journeys.by_request.get(message.id)
+            if journey is None:
+                # It crashed before there was a journey, or had ended it; closing twice does no harm.
+                message.slot.fail(_crashed_over(message))
+                self._closed(message.id)
+                return
+        elif isinstance(message, CallerLeft):
+            journey = journeys.by_request.get(message.request)
+        elif not isinstance(message, Opened):
+            journey = journeys.by_attempt.get(message.attempt, journey)
+            if journey is not None and journey.attempt == message.attempt:
+                self._forget_attempt(journey)
+        else:
+            journey = journeys.by_attempt.get(message.attempt)
+        if journey is not None and journey.route.id in journeys.by_request:
+            self._abandon(journey)
+
+    def _abandon(self, journey: Journey) -> None:
+        """End a request for its caller; for the house it ends when the attempt that is out has been answered."""
+        journey.route.slot.fail(_crashed_over(journey.route))
+        journey.left = True
+        journey.route.leash.cancel()
+        if journey.attempt is None or journey.key is None:
+            self._end(journey)
+        else:
+            self._models[journey.key].post(Withdraw(journey.attempt))
+
+    def _record(
+        self,
+        now: float,
+        kind: Kind,
+        journey: Journey,
+        *,
+        key: ModelKey | None = None,
+        attempt: int | None = None,
+        **details: str | float | None,
+    ) -> None:
+        if self._trace.listening:
+            self._trace.record(
+                now, kind, request=journey.route.id, attempt=attempt, key=key, **details
+            )
+
+
+def _crashed_over(route: Route) -> RouterCrashed:
+    return RouterCrashed(f"request {route.id} for {route.model!r}")

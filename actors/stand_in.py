@@ -1,0 +1,88 @@
+"""The stand-in: performs a part whose actor has crashed too often. It is *down*, a refusal like any other.
+
+It admits nothing and sends nothing, and it answers everybody at once, so that nobody ever waits for a dead actor.
+`Router.reset` revives the part: the stand-in then leaves the stage to a new actor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from .failures import Failure, Reason
+from .messages import Attempt, Failed, ModelMessage, Refusal, Refused, Reply, Reset, Struck
+from .part import Held, Part
+from .trace import Kind, Trace
+
+
+class StandIn:
+    """Answers for a part that is down, until it is reset."""
+
+    def __init__(self, part: Part, *, answer: Callable[[Reply], None], trace: Trace) -> None:
+        self.part = part
+        self._answer_to = answer
+        self._trace = trace
+
+    async def run(self) -> None:
+        """Refuse everything until somebody resets the part."""
+        part = self.part
+        part.down = True
+        self._trace.record(trio.current_time(), Kind.DOWN, key=part.key)
+        self._clear(trio.current_time())
+        while True:
+            message = await part.mailbox.receive()
+            if message is not None and self._handle(message):
+                break
+        part.down = False
+        self._trace.record(trio.current_time(), Kind.REVIVED, key=part.key)
+
+    def _handle(self, message: ModelMessage) -> bool:
+        """Answer a message; is it the one that revives the part? Reports of workers come too late to matter."""
+        match message:
+            case Attempt():
+                self._refuse(message)
+            case Struck():
+                message.taken = True
+            case Reset():
+                message.done.set()
+                return True
+        return False
+
+    def _clear(self, now: float) -> None:
+        """Answer whatever the last incarnation left, and give back what it held."""
+        part = self.part
+        message, part.handling = part.handling, None
+        if message is not None:
+            self._handle_leftover(message)
+        for held in list(part.open.values()):
+            self._end(held, now)
+        part.open.clear()
+        part.queue.clear()
+        part.held_back.clear()
+
+    def _handle_leftover(self, message: ModelMessage) -> None:
+        if isinstance(message, Attempt):
+            self.part.open.setdefault(message.id, Held(message))
+        elif isinstance(message, Reset):
+            message.done.set()
+        elif isinstance(message, Struck):
+            message.taken = True
+
+    def _end(self, held: Held, now: float) -> None:
+        if held.ticket is None and not held.ended:
+            self._refuse(held.attempt)
+            return
+        if held.ticket is not None:
+            self.part.cooldown.unknown(held.ticket.stamp)
+            self.part.bucket.release(held.ticket.permit, now, sent=True)
+        failure = Failure.of(
+            Reason.UNKNOWN, f"the actor of {self.part.key} crashed while it held this attempt"
+        )
+        self._answer_to(Failed(held.attempt.id, failure, crashed=True))
+
+    def _refuse(self, attempt: Attempt) -> None:
+        self._answer_to(Refused(attempt.id, Refusal.DOWN, detail=f"its actor crashed too often; {REVIVE}"))
+
+
+REVIVE = "Router.reset revives it"

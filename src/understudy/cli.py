@@ -1,0 +1,134 @@
+"""The command line. It reads arguments and prints; everything else is done by the packages."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+import trio
+from rich.console import Console
+from rich.table import Table
+
+from . import __version__
+from .actors.errors import UnderstudyError
+from .actors.messages import AttemptRecord
+from .supervisors.config import Config, Entry, load_config
+from .supervisors.runtime import open_router
+
+EXISTING = click.Path(path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="understudy")
+def cli() -> None:
+    """Route LLM requests to the first healthy candidate, and rehearse what happens when it fails."""
+
+
+@cli.command()
+@click.option("--seed", type=int, default=0, show_default=True, help="What the run's randomness is drawn from.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--trace", "trace_file", type=EXISTING, help="Write every fact to this file, a line each.")
+def simulate(seed: int, as_json: bool, trace_file: Path | None) -> None:
+    """Rehearse the built-in scenario in virtual time; exit with 1 if an invariant broke."""
+    from .simulations.rehearsal import rehearse
+    from .simulations.report import show, summary
+    from .simulations.scenario import BUILT_IN
+
+    run = rehearse(BUILT_IN, seed=seed)
+    told = summary(run)
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    else:
+        show(run, Console())
+    if trace_file is not None:
+        try:
+            trace_file.write_text("".join(f"{fact.line()}\n" for fact in run.facts), encoding="utf-8")
+        except OSError as exc:
+            _fail(f"the trace could not be written: {exc}")
+    if told["violations"]:
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("config", type=EXISTING)
+def check(config: Path) -> None:
+    """Validate CONFIG; show each route's order, identities and limits. No secret needs to be there."""
+    try:
+        loaded = load_config(config, secrets=False)
+    except UnderstudyError as exc:
+        _fail(str(exc))
+    console = Console()
+    for name, keys in loaded.routes.items():
+        console.print(_route_table(name, [loaded.entries[key] for key in keys]))
+    for name, keys in loaded.image_routes.items():
+        console.print(_route_table(f"{name} (requests with images)", [loaded.entries[key] for key in keys]))
+    console.print(_totals(loaded))
+
+
+@cli.command()
+@click.argument("config", type=EXISTING)
+@click.argument("model")
+@click.argument("prompt")
+@click.option("--stream", is_flag=True, help="Print the reply as it is written.")
+@click.option("--timeout", type=float, default=None, help="Seconds until the request must have ended.")
+def chat(config: Path, model: str, prompt: str, stream: bool, timeout: float | None) -> None:
+    """Send PROMPT to MODEL, one real request; the attempts are shown on standard error."""
+    try:
+        trio.run(_chat, config, model, prompt, stream, timeout)
+    except UnderstudyError as exc:
+        _fail(str(exc))
+
+
+async def _chat(config: Path, model: str, prompt: str, stream: bool, timeout: float | None) -> None:
+    messages = [{"role": "user", "content": prompt}]
+    async with open_router(config) as router:
+        if not stream:
+            reply = await router.chat(model, messages, timeout=timeout)
+            click.echo(reply.text)
+            _show_attempts(reply.attempts)
+            return
+        async with router.stream(model, messages, timeout=timeout) as chunks:
+            async for chunk in chunks:
+                click.echo(chunk.text, nl=False)
+            click.echo()
+            _show_attempts(chunks.attempts)
+
+
+def _show_attempts(attempts: tuple[AttemptRecord, ...]) -> None:
+    for attempt in attempts:
+        click.echo(f"  {attempt}", err=True)
+
+
+def _route_table(name: str, entries: list[Entry]) -> Table:
+    table = Table(title=name, title_justify="left", header_style="bold")
+    for column in ("", "candidate", "model", "credential", "base URL", "limits"):
+        table.add_column(column)
+    for place, entry in enumerate(entries, start=1):
+        key = entry.key
+        table.add_row(
+            str(place),
+            key.name,
+            f"{key.provider}/{key.model}",
+            key.credential or "none",
+            entry.endpoint.api_base,
+            _limits(entry),
+        )
+    return table
+
+
+def _limits(entry: Entry) -> str:
+    limits = entry.limits
+    stated = {"rpm": limits.rpm, "tpm": limits.tpm, "parallel": limits.max_parallel, "burst": limits.burst}
+    return ", ".join(f"{value:g} {name}" for name, value in stated.items() if value is not None) or "none"
+
+
+def _totals(config: Config) -> str:
+    return f"{len(config.routes)} routes over {len(config.entries)} candidates. The config holds."
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(1)
