@@ -36,6 +36,10 @@ def _positive_or_none(value: float | None) -> float | None:
     return value or None
 
 
+def _count_or_none(value: int | None) -> int | None:
+    return value or None
+
+
 @frozen
 class Limits:
     """What a candidate may take. ``None`` (or 0) means unlimited.
@@ -46,7 +50,7 @@ class Limits:
 
     rpm: float | None = field(default=None, converter=_positive_or_none)
     tpm: float | None = field(default=None, converter=_positive_or_none)
-    max_parallel: int | None = field(default=None, converter=lambda n: n or None)
+    max_parallel: int | None = field(default=None, converter=_count_or_none)
     burst: float | None = field(default=None, converter=_positive_or_none)
 
 
@@ -268,9 +272,7 @@ class TokenBucket:
         """How many requests could be taken at once (``inf``: no limit)."""
         return max(0.0, self._requests.balance(now))
 
-    def blocked(
-        self, now: float, tokens: float = 0.0, *, ahead: int = 0, tokens_ahead: float = 0.0
-    ) -> Wait | None:
+    def blocked(self, now: float, tokens: float = 0.0, *, ahead: int = 0, tokens_ahead: float = 0.0) -> Wait | None:
         """Say why one more attempt, behind `ahead` others that wait with `tokens_ahead`, cannot be taken now.
 
         ``None`` if it can. A reservation of more tokens than a minute allows counts as a whole minute's.
@@ -290,9 +292,7 @@ class TokenBucket:
             return wait
         reserve = self._reserve(tokens)
         self._serial += 1
-        permit = Permit(
-            self._serial, now, reserve, self._requests.take(now, 1.0), self._tokens.take(now, reserve)
-        )
+        permit = Permit(self._serial, now, reserve, self._requests.take(now, 1.0), self._tokens.take(now, reserve))
         self._permits[permit.serial] = permit
         return permit
 
@@ -318,9 +318,7 @@ class TokenBucket:
         A statement without a reset time is believed for one window. Call it before `release`.
         """
         gauge, entry = (
-            (self._requests, permit._request)
-            if left.what == "requests"
-            else (self._tokens, permit._reserved)
+            (self._requests, permit._request) if left.what == "requests" else (self._tokens, permit._reserved)
         )
         reset = WINDOW if left.reset is None else left.reset
         gauge.state(entry, left.amount, now + min(reset, longest))

@@ -203,15 +203,11 @@ def _by_window(reason: Reason, wait: float | None, layers: list[Layer]) -> Reaso
     """Tell a rate limit from a quota: by the window that is named, else by the wait that is stated."""
     if reason not in {Reason.RATE_LIMIT, Reason.QUOTA}:
         return reason
-    if _says(layers, LONG_WINDOWS):
+    if _says(layers, LONG_WINDOWS) or (wait is not None and wait >= LONG_WAIT):
         return Reason.QUOTA
-    if _says(layers, SHORT_WINDOWS):
+    if _says(layers, SHORT_WINDOWS) or (wait is not None and wait <= SHORT_WAIT):
         return Reason.RATE_LIMIT
-    if wait is None:
-        return reason
-    if wait >= LONG_WAIT:
-        return Reason.QUOTA
-    return Reason.RATE_LIMIT if wait <= SHORT_WAIT else reason
+    return reason
 
 
 def _scope(reason: Reason, layers: list[Layer]) -> Scope:

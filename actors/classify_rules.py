@@ -189,9 +189,9 @@ RULES: Final[tuple[Rule, ...]] = (
             "safety {reason*|check*|violation|block*|rating*|concern*|identifier}",
             "{due to|for|blocked by|by|by our|of} safety",
             "{sensitive|inappropriate|prohibited|unsafe|harmful} {content|request|prompt|text|input}",
-            "{sensitive|inappropriate|prohibited|unsafe|harmful} {output|information|material|words|word}",
+            "{sensitive|inappropriate|prohibited|unsafe|harmful} {output|information|material|words|word|generation}",
             "{disallowed|objectionable|offensive|explicit|illegal} {content|request|prompt|text|input}",
-            "{disallowed|objectionable|offensive|explicit|illegal} {output|information|material|words|word}",
+            "{disallowed|objectionable|offensive|explicit|illegal} {output|information|material|words|word|generation}",
             "{input|output|prompt} {new |}sensitive",
             "{usage|acceptable use|use|community} {policies|policy|guidelines} .. {violat*}",
             "{violate|violates} .. {usage|content|safety} {policy|policies|guideline*|rules}",
@@ -332,6 +332,7 @@ RULES: Final[tuple[Rule, ...]] = (
             "used {up|all} .. {allocation|allowance|quota|limit|usage|daily|weekly|monthly}",
             "free .. quota .. {exceeded|exhausted}",
             "quota exhausted",
+            "{exceed*|used|reached|hit} .. {allowance|included usage}",
             "{daily|weekly|monthly|hourly|session} {free |usage }{limit|limits|rate limit*|quota}",
             "{daily|weekly|monthly|hourly|session} {message |request |token |}{limit|limits|rate limit*|quota}",
             "{daily|weekly|monthly|hourly|session} {free |usage }{allowance|cap|cap exceeded|allocation}",
@@ -375,6 +376,7 @@ RULES: Final[tuple[Rule, ...]] = (
             "context {length|window|size|limit|overflow|too long}",
             "maximum {context|prompt|input|sequence} {length|size|tokens}",
             "exceed* .. context",
+            "{input|inputs|prompt} {token|tokens|length} .. max {tokens|new tokens} .. {must|exceed*|limit}",
         ),
     ),
     Rule(
@@ -673,6 +675,7 @@ RULES: Final[tuple[Rule, ...]] = (
             "{内部错误|系统错误|服务异常|服务错误|系统异常}",
             "{服务端错误|服务器错误|未知错误|网络错误|调用错误|内部服务|内部エラー|내부 오류|서버 오류}",
         ),
+        where=Where.PROSE,
     ),
     Rule(Reason.AUTH, _G, ("expired",), where=Where.PROSE),
     # ================================ less than a bare status ====================================================
@@ -752,6 +755,7 @@ LONG_WINDOWS: Final = (
     "{perday|perweek|permonth|rpd|tpd|rph}",
     "{daily|weekly|monthly|hourly|tomorrow}",
     "{day|week|month|days|weeks} {limit|quota|window}",
+    "by {day|week|month}",
     "{# hour|#hour|# hours|#h|# day|#day|# days|#d|# week|# weeks|# month}",
     "{每日|每天|今日|当日|每月|本月|每周|本周|当天|小时|#天}",
 )

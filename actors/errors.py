@@ -49,9 +49,7 @@ class RequestRejected(UnderstudyError):
     `key` is the candidate that found the fault, ``None`` if it was found before any was asked.
     """
 
-    def __init__(
-        self, failure: Failure, key: ModelKey | None = None, attempts: Sequence[AttemptRecord] = ()
-    ) -> None:
+    def __init__(self, failure: Failure, key: ModelKey | None = None, attempts: Sequence[AttemptRecord] = ()) -> None:
         self.failure = failure
         self.key = key
         self.attempts = tuple(attempts)
@@ -77,9 +75,7 @@ class AllCandidatesFailed(UnderstudyError):
 class StreamInterrupted(UnderstudyError):
     """A stream broke after its first content: who was serving, the text so far, and why it broke."""
 
-    def __init__(
-        self, served_by: ModelKey, text: str, failure: Failure, attempts: Sequence[AttemptRecord]
-    ) -> None:
+    def __init__(self, served_by: ModelKey, text: str, failure: Failure, attempts: Sequence[AttemptRecord]) -> None:
         self.served_by = served_by
         self.text = text
         self.failure = failure
@@ -118,9 +114,7 @@ class RouterClosed(UnderstudyError):
     """The router is closing or closed."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "the router is closed: requests are taken only within `async with understudy.open_router(…)`"
-        )
+        super().__init__("the router is closed: requests are taken only within `async with understudy.open_router(…)`")
 
 
 class RouterCrashed(UnderstudyError):

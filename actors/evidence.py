@@ -119,6 +119,7 @@ _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _URL: Final = re.compile(r"\bhttps?://[^\s\"'<>()]+", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"\d[\d.,:]*\d|\d")
 _STOP: Final = re.compile(r"[.!?;](?=\s|$)|[。！？；…]|\n\s*\n")  # noqa: RUF001 - other scripts' full stops
+_PER: Final = re.compile(r"\s?/\s?(?=(?:s|sec|second|min|minute|hr|hour|day|week|month)s?\b)", re.IGNORECASE)
 _GAP: Final = re.compile(r"(?:[^\w#\x01]|_)+")
 _WORD: Final = re.compile(r"[A-Za-z_][\w.:/#-]*\Z")
 _JSON_START: Final = re.compile(r"\{\s*[\"'\\}]|\[\s*\{")
@@ -150,7 +151,7 @@ def plain(text: str) -> str:
     >>> plain("RateLimitExceeded: max 500 tokens. It's over")
     ' rate limit exceeded max # tokens . its over '
     """
-    text = _CAMEL.sub(" ", _URL.sub(" ", text))
+    text = _CAMEL.sub(" ", _PER.sub(" per ", _URL.sub(" ", text)))
     text = text.casefold().replace("'", "").replace("\u2019", "")
     text = _STOP.sub(" \x01 ", _NUMBER.sub("#", text))
     text = " " + _GAP.sub(" ", text).strip() + " "

@@ -215,11 +215,7 @@ class Router:
         self._check_open()
         if len(self._pending) >= self._house.max_pending:
             raise RouterOverloaded(self._house.max_pending)
-        if not isinstance(call.model, str):
-            raise UnknownModel(str(call.model), self._house.parts)
-        timeout = self._house.default_timeout if call.timeout is None else call.timeout
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
-            raise _rejected(f"timeout is a number of seconds above 0, not {timeout!r}")
+        timeout = _seconds(self._house.default_timeout if call.timeout is None else call.timeout)
         _check_json(call.body)
         demand = estimate_demand(call.body)
         model, plan = self._house.plan(call.model, demand.images)
@@ -305,6 +301,12 @@ def _rejected(message: str) -> RequestRejected:
     return RequestRejected(Failure.of(Reason.FORMAT, message))
 
 
+def _seconds(timeout: object) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+        raise _rejected(f"timeout is a number of seconds above 0, not {timeout!r}")
+    return timeout
+
+
 def _chat_body(messages: object, params: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(messages, str | bytes) or not isinstance(messages, Sequence):
         raise _rejected('messages is a list such as [{"role": "user", "content": "Hello"}]')
@@ -333,5 +335,3 @@ def _culprit(body: Mapping[str, Any]) -> str:
         except (TypeError, ValueError, RecursionError):
             return repr(name)
     return "the body"
-
-

@@ -31,7 +31,6 @@ from .identity import ModelKey
 from .messages import AttemptRecord, Failed, Outcome, Refusal, Refused
 from .policy import Next, Policy
 
-
 MAX_FAILURES: Final = 5
 """How often one candidate may fail one request that waits for cooldowns, before it is asked no more."""
 
@@ -209,7 +208,7 @@ class Itinerary:
         return self._next(now)
 
     def _leave_only_larger_than(self, candidate: Candidate) -> bool:
-        """Spend all turns but those of later candidates that are known to have a larger window; any left?"""
+        """Spend all turns but those of later candidates with a window known to be larger, and say if there are any."""
         window = candidate.capabilities.context_window or self.demand.prompt_tokens
         place = self.plan.index(candidate)
         left = False
@@ -275,9 +274,7 @@ class Itinerary:
         *,
         ready_at: float | None = None,
     ) -> None:
-        self.records.append(
-            AttemptRecord(key, outcome, reason, detail, started_at, now - started_at, ready_at)
-        )
+        self.records.append(AttemptRecord(key, outcome, reason, detail, started_at, now - started_at, ready_at))
 
 
 def _words(failure: Failure) -> str:

@@ -400,9 +400,7 @@ class ModelActor:
             if trio.current_time() != admitted_at:
                 post(Sent(attempt.id, trio.current_time()))
 
-        progress = Progress(
-            attempt, on_sent=on_sent, on_begun=lambda chunks: post(Begun(attempt.id, chunks))
-        )
+        progress = Progress(attempt, on_sent=on_sent, on_begun=lambda chunks: post(Begun(attempt.id, chunks)))
         outcome: Answer | Failure | None = None
         try:
             with trio.CancelScope() as scope:
@@ -483,18 +481,18 @@ class ModelActor:
         if not self._trace.listening:
             return
         cooldown = self.part.cooldown
-        details = {
-            "until": cooldown.cooling_until(now),
-            "incidents": cooldown.incidents,
-            "generation": cooldown.generation,
-            "reason": None if failure is None else failure.reason.value,
-            "by": by,
-        }
         match change:
-            case Change.BEGAN:
-                self._trace.record(now, Kind.COOLING, key=self.key, **details)
-            case Change.EXTENDED:
-                self._trace.record(now, Kind.EXTENDED, key=self.key, **details)
+            case Change.BEGAN | Change.EXTENDED:
+                self._trace.record(
+                    now,
+                    Kind.COOLING if change is Change.BEGAN else Kind.EXTENDED,
+                    key=self.key,
+                    until=cooldown.cooling_until(now),
+                    incidents=cooldown.incidents,
+                    generation=cooldown.generation,
+                    reason=None if failure is None else failure.reason.value,
+                    by=by,
+                )
             case Change.RECOVERED:
                 self._trace.record(now, Kind.RECOVERED, key=self.key)
             case Change.RETURNED:
@@ -502,9 +500,7 @@ class ModelActor:
 
     def _record(self, now: float, kind: Kind, attempt: Attempt, **details: str | float | None) -> None:
         if self._trace.listening:
-            self._trace.record(
-                now, kind, request=attempt.request, attempt=attempt.id, key=self.key, **details
-            )
+            self._trace.record(now, kind, request=attempt.request, attempt=attempt.id, key=self.key, **details)
 
 
 def _why(obstacle: Obstacle, now: float, queued: int, *, full: bool) -> str:

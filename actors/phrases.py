@@ -88,20 +88,27 @@ class Phrasebook:
 
     def __init__(self, phrases: Iterable[tuple[int, str]]) -> None:
         self._by_word: dict[str, list[tuple[int, str, Phrase]]] = {}
-        self._anywhere: list[tuple[int, str, Phrase]] = []
+        self._prefixes: list[tuple[int, str, Phrase]] = []
+        self._unspaced: list[tuple[int, str, Phrase]] = []
         for number, phrase in phrases:
             compiled = compile_phrase(phrase)
             for first in compiled[0]:
-                word, space, _ = first[1:].partition(" ")
-                whole = first.startswith(" ") and space and first.isascii()
-                shelf = self._by_word.setdefault(word, []) if whole else self._anywhere
-                shelf.append((number, first, compiled))
+                self._shelf(first).append((number, first, compiled))
+
+    def _shelf(self, first: str) -> list[tuple[int, str, Phrase]]:
+        """Return where a phrase that begins like this is filed: by its first word, if that is whole."""
+        if not first.isascii():
+            return self._unspaced
+        word, space, _ = first[1:].partition(" ")
+        return self._by_word.setdefault(word, []) if space else self._prefixes
 
     def first(self, text: str) -> int | None:
         """Return the lowest number of a phrase that occurs in a text of plain form."""
         best: int | None = None
         shelves = [self._by_word[word] for word in set(text.split()) & self._by_word.keys()]
-        for shelf in (*shelves, self._anywhere):
+        if not text.isascii():
+            shelves.append(self._unspaced)
+        for shelf in (*shelves, self._prefixes):
             for number, first, phrase in shelf:
                 if (best is None or number < best) and first in text and _occurs(first, phrase, text):
                     best = number

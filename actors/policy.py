@@ -54,9 +54,7 @@ class Rule:
         return min(self.cap, self.base * self.factor ** min(n - 1, self.steps))
 
 
-def _table(
-    *, transient: Rule, credential: Rule, billing: Rule, overflow: Next, unknown: Next
-) -> dict[Reason, Rule]:
+def _table(*, transient: Rule, credential: Rule, billing: Rule, overflow: Next, unknown: Next) -> dict[Reason, Rule]:
     return {
         Reason.RATE_LIMIT: transient,
         Reason.OVERLOADED: transient,

@@ -106,7 +106,8 @@ RouterMessage = Route | CallerLeft | Reply
 class Journey:
     """One request under way.
 
-    `attempt` is the one that is out and `key` whom it went to. For a stream, `served_by` is who began it and `broken` why that one broke off. `left`: nobody waits for the answer any more.
+    `attempt` is the one that is out and `key` whom it went to. For a stream, `served_by` is who began it and `broken`
+    why that one broke off. `left`: nobody waits for the answer any more.
     """
 
     route: Route
@@ -376,9 +377,7 @@ class RouterActor:
         **details: str | float | None,
     ) -> None:
         if self._trace.listening:
-            self._trace.record(
-                now, kind, request=journey.route.id, attempt=attempt, key=key, **details
-            )
+            self._trace.record(now, kind, request=journey.route.id, attempt=attempt, key=key, **details)
 
 
 def _crashed_over(route: Route) -> RouterCrashed:

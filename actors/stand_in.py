@@ -76,9 +76,7 @@ class StandIn:
         if held.ticket is not None:
             self.part.cooldown.unknown(held.ticket.stamp)
             self.part.bucket.release(held.ticket.permit, now, sent=True)
-        failure = Failure.of(
-            Reason.UNKNOWN, f"the actor of {self.part.key} crashed while it held this attempt"
-        )
+        failure = Failure.of(Reason.UNKNOWN, f"the actor of {self.part.key} crashed while it held this attempt")
         self._answer_to(Failed(held.attempt.id, failure, crashed=True))
 
     def _refuse(self, attempt: Attempt) -> None:

@@ -54,9 +54,7 @@ def error_body(message: str, kind: str, code: str | None) -> bytes:
     return json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}}).encode()
 
 
-BAD_KEY: Final = ErrorAnswer(
-    401, error_body("Incorrect API key provided.", "invalid_request_error", "invalid_api_key")
-)
+BAD_KEY: Final = ErrorAnswer(401, error_body("Incorrect API key provided.", "invalid_request_error", "invalid_api_key"))
 NO_SUCH_MODEL: Final = ErrorAnswer(
     404, error_body("The model does not exist.", "invalid_request_error", "model_not_found")
 )

@@ -19,7 +19,7 @@ _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+|\n')
 
 def parse_json(text: str, mistakes: Mistakes) -> Parsed:
     """Parse JSON. Names given twice are noted, and the last value counts."""
-    import json  # noqa: PLC0415 - importing understudy stays cheap
+    import json
 
     def explain(error: Exception) -> SyntaxFault:
         if isinstance(error, json.JSONDecodeError):

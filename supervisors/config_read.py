@@ -100,7 +100,7 @@ def _fail(mistakes: Mistakes, text: str, line: int | None = None) -> NoReturn:
 
 
 def _parse_toml(text: str, _: Mistakes) -> Parsed:
-    import tomllib  # noqa: PLC0415 - importing understudy stays cheap
+    import tomllib
 
     return parse_with(tomllib.loads, text, lambda error: SyntaxFault(f"this is not TOML: {error}")), {}
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 API_SCHEMES: Final = ("https", "http")
 PROXY_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
+PORTS: Final = range(1, 65536)
 ENDPOINT_PATHS: Final = ("/chat/completions", "/completions", "/messages", "/embeddings", "/responses")
 
 
@@ -44,7 +45,7 @@ def check_proxy_url(spot: Spot, value: object) -> str:
 
 def parse_url(spot: Spot, value: object, schemes: tuple[str, ...]) -> httpx.URL:
     """Parse a URL as httpx does, and check that it has one of the schemes, and a host."""
-    import httpx  # noqa: PLC0415 - importing understudy stays cheap
+    import httpx
 
     if not isinstance(value, str):
         raise spot.must_be("a URL")
@@ -55,6 +56,7 @@ def parse_url(spot: Spot, value: object, schemes: tuple[str, ...]) -> httpx.URL:
         url = httpx.URL(value)
     except Exception:
         url = None
-    if url is None or url.scheme not in schemes or not url.host:
+    usable = url is not None and url.scheme in schemes and url.host and (url.port is None or url.port in PORTS)
+    if url is None or not usable:
         raise spot.wrong(f"{shape} (with {' or '.join(schemes)})")
     return url

@@ -28,7 +28,7 @@ _PLAIN: Final = _TEXT | _CONVERTED | {_MERGE, f"{_TAG}map", f"{_TAG}seq"}
 
 def parse_yaml(text: str, mistakes: Mistakes) -> Parsed:
     """Parse YAML. Names given twice are noted, and the last value counts."""
-    import yaml  # noqa: PLC0415 - importing understudy stays cheap
+    import yaml
 
     def explain(error: Exception) -> SyntaxFault:
         problem = getattr(error, "problem", None) or "a character that YAML does not allow"

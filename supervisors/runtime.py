@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import logging
 import os
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
@@ -205,9 +204,7 @@ class Stage:
         if key.credential is None:
             return ()
         return tuple(
-            part.mailbox
-            for other, part in self._parts.items()
-            if other.credential == key.credential and other != key
+            part.mailbox for other, part in self._parts.items() if other.credential == key.credential and other != key
         )
 
     # Routes

@@ -130,9 +130,7 @@ class ChatStreamReader:
     def _add(self, choice: dict[str, Any]) -> None:
         index = choice.get("index")
         index = index if isinstance(index, int) and 0 <= index < MAX_CHOICES else 0
-        into = self._choices.setdefault(
-            index, {"content": [], "tools": {}, "others": {}, "finish_reason": None}
-        )
+        into = self._choices.setdefault(index, {"content": [], "tools": {}, "others": {}, "finish_reason": None})
         if choice.get("finish_reason") is not None:
             into["finish_reason"] = choice["finish_reason"]
         delta = choice.get("delta")

@@ -327,4 +327,3 @@ def _when_sent(progress: Progress) -> Callable[[str, Mapping[str, Any]], Awaitab
             progress.mark_sent()
 
     return note
-
