@@ -56,10 +56,14 @@ class Limits:
 
 @define(eq=False)
 class _Entry:
-    """One amount that was taken, and where it stands in the order of all that was."""
+    """One amount that was taken, and where it stands in the order of all that was.
+
+    `mark` is all that had been taken when it was, itself included, as far as it has not been given back since.
+    """
 
     at: float
     amount: float
+    number: int
     mark: float
 
     @property
@@ -73,7 +77,7 @@ class _Statement:
 
     left: float
     until: float
-    mark: float
+    number: int
 
 
 class Gauge:
@@ -90,10 +94,13 @@ class Gauge:
         self._window: deque[_Entry] = deque()
         self._in_window = 0.0
         self._taken = 0.0
+        self._count = 0
+        self._out: dict[int, _Entry] = {}
         self._statement: _Statement | None = None
+        self._believed = 0
         if empty and limit is not None:
             # Nothing is known of what was sent before, so the whole limit counts as having been sent just now.
-            self._window.append(_Entry(now, limit, 0.0))
+            self._window.append(_Entry(now, limit, 0, 0.0))
             self._in_window = limit
 
     def balance(self, now: float) -> float:
@@ -140,14 +147,19 @@ class Gauge:
         """Take `amount`; the caller has seen that it is ready."""
         self._forget(now)
         self._taken += amount
-        entry = _Entry(now, amount, self._taken)
+        self._count += 1
+        entry = self._out[self._count] = _Entry(now, amount, self._count, self._taken)
         if self.limit is not None:
             self._refill(now)
             self._balance -= amount
             self._window.append(entry)
             self._in_window += amount
-        self._spend_statement(amount)
+        self._spend_statement(entry, amount)
         return entry
+
+    def redeem(self, entry: _Entry) -> None:
+        """Let go of an entry about which nothing more will be said."""
+        self._out.pop(entry.number, None)
 
     def give_back(self, now: float, entry: _Entry) -> None:
         """Undo a take: its amount was never sent."""
@@ -157,15 +169,19 @@ class Gauge:
 
     def settle(self, now: float, entry: _Entry, amount: float) -> None:
         """Replace the amount that was reserved by the one that was used."""
+        self._forget(now)  # while the entry still has the amount with which it stands in the window
         more, entry.amount = amount - entry.amount, amount
         if self.limit is not None:
-            self._forget(now)
             self._refill(now)
             self._balance = min(self.capacity, self._balance - more)
             if entry in self._window:
                 self._in_window += more
         self._taken += more
-        self._spend_statement(more)
+        if more:
+            for other in self._out.values():
+                if other.number >= entry.number:
+                    other.mark += more
+        self._spend_statement(entry, more)
 
     def restamp(self, entry: _Entry, now: float) -> None:
         """Move an entry to the later time at which it was really sent."""
@@ -173,9 +189,13 @@ class Gauge:
             self._window.remove(entry)
         elif self.limit is not None:
             self._in_window += entry.amount
-        entry.at = now
+        entry.at = max(entry.at, now)
         if self.limit is not None:
-            self._window.append(entry)
+            # Others may have been taken between the sending and the news of it: the window stays in order.
+            place = len(self._window)
+            while place > 0 and self._window[place - 1].at > entry.at:
+                place -= 1
+            self._window.insert(place, entry)
 
     def state(self, entry: _Entry, left: float, until: float) -> None:
         """Believe the provider's word, given in answer to `entry`, that `left` remains until `until`.
@@ -183,8 +203,10 @@ class Gauge:
         What was taken after that entry the provider has not counted yet. An answer to an older entry than the
         one that was last believed says nothing new.
         """
-        if self._statement is None or entry.mark >= self._statement.mark:
-            self._statement = _Statement(left - (self._taken - entry.mark), until, entry.mark)
+        if entry.number >= self._believed:
+            self._believed = entry.number
+            taken_since = max(0.0, self._taken - entry.mark)
+            self._statement = _Statement(left - taken_since, until, entry.number)
 
     def holds_together(self, now: float) -> bool:
         """Whether this is a state that taking and giving back can lead to."""
@@ -192,7 +214,7 @@ class Gauge:
         return (
             math.isfinite(self._balance_at)
             and self._balance <= self.capacity
-            and not math.isnan(self._balance)
+            and (self.limit is None or math.isfinite(self._balance))
             and self._balance_at <= now
             and times == sorted(times)
             and all(at <= now for at in times)
@@ -213,10 +235,11 @@ class Gauge:
         if self._statement is not None and self._statement.until <= now:
             self._statement = None
 
-    def _spend_statement(self, amount: float) -> None:
-        if self._statement is not None:
-            said = self._statement
-            self._statement = _Statement(said.left - amount, said.until, said.mark)
+    def _spend_statement(self, entry: _Entry, amount: float) -> None:
+        # What became of those before it the statement covers already: an estimate settled below does not raise it.
+        said = self._statement
+        if said is not None and entry.number > said.number:
+            self._statement = _Statement(said.left - amount, said.until, said.number)
 
 
 @define(eq=False)
@@ -311,6 +334,8 @@ class TokenBucket:
             self._tokens.give_back(now, permit._reserved)
         elif used is not None:
             self._tokens.settle(now, permit._reserved, used)
+        self._requests.redeem(permit._request)
+        self._tokens.redeem(permit._reserved)
 
     def state(self, permit: Permit, now: float, left: Left, longest: float = math.inf) -> None:
         """Believe what the provider stated in answer to this permit's attempt, for at most `longest` seconds.

@@ -134,7 +134,7 @@ EXCEPTIONS: Final[tuple[tuple[tuple[type[BaseException], ...], Reason], ...]] = 
 """What exceptions mean: the first row that fits."""
 
 
-# -- Weighing -----------------------------------------------------------------------------------------------------
+# -- Weighing ----------------------------------------------------------------------------------------------------
 
 
 @cache
@@ -217,7 +217,7 @@ def _scope(reason: Reason, layers: list[Layer]) -> Scope:
     return NATURAL_SCOPE[reason]
 
 
-# -- Waits --------------------------------------------------------------------------------------------------------
+# -- Waits -------------------------------------------------------------------------------------------------------
 
 
 def _stated_wait(reason: Reason, headers: Mapping[str, str], layers: list[Layer]) -> float | None:
@@ -237,7 +237,7 @@ def _sentences(layers: list[Layer]) -> Iterator[str]:
     return (text for layer in layers for _, _, text in layer.prose)
 
 
-# -- Odds and ends ------------------------------------------------------------------------------------------------
+# -- Odds and ends -----------------------------------------------------------------------------------------------
 
 
 def _add_header_codes(layer: Layer, headers: Mapping[str, str]) -> None:

@@ -200,6 +200,7 @@ RULES: Final[tuple[Rule, ...]] = (
             "{violating|violated|violation of} .. {use|community|moderation} {policy|policies|guideline*|rules}",
             "considered high risk",
             "content .. {exists|contains|has} .. risk",
+            "content .. {is|was|has been} blocked",
             "{prompt|response|output|input|request|candidate} {was |is |has been |were |}{blocked|filtered}",
             "blocked by .. {guardrail*|filter|policy|classifier|safety|moderation}",
             "guardrail* .. {block*|interven*|violat*}",
@@ -210,7 +211,7 @@ RULES: Final[tuple[Rule, ...]] = (
         ),
     ),
     Rule(Reason.CONTENT_FILTER, _S, ("{safety|prohibited content|blocklist|recitation}",), where=Where.CODE),
-    # -- A parameter that the model does not take, or that looks like one of the words below. ----------------------
+    # -- A parameter that the model does not take, or that looks like one of the words below. ---------------------
     Rule(
         Reason.FORMAT,
         _S,
@@ -236,7 +237,7 @@ RULES: Final[tuple[Rule, ...]] = (
         ),
         where=Where.PROSE,
     ),
-    # -- Something took too long. ------------------------------------------------------------
+    # -- Something took too long. ---------------------------------------------------------------------------------
     Rule(
         Reason.SERVER_ERROR,
         _S,
@@ -321,7 +322,7 @@ RULES: Final[tuple[Rule, ...]] = (
         ),
         where=Where.CODE,
     ),
-    # -- Limits that name their window; the window itself is weighed in `WINDOWS`. ----------------------------------
+    # -- Limits that name their window; the window itself is weighed in `WINDOWS`. --------------------------------
     Rule(
         Reason.QUOTA,
         _S,
@@ -506,7 +507,7 @@ RULES: Final[tuple[Rule, ...]] = (
         ("{invalid api key|authentication|authenticationerror|auth failure|unauthenticated|app id no auth}",),
         where=Where.CODE,
     ),
-    # -- It broke on the way. -------------------------------------------------------------------------------------------
+    # -- It broke on the way. -------------------------------------------------------------------------------------
     Rule(
         Reason.NETWORK,
         _S,
@@ -525,6 +526,7 @@ RULES: Final[tuple[Rule, ...]] = (
             "{stream|response|connection|body} .. {interrupted|cut short|disconnected}",
             "{stream|response|connection|body} .. {terminated unexpectedly|ended without}",
             "{stream|response|connection|body} .. {closed unexpectedly|incomplete|aborted}",
+            "{goaway|closed the connection|connection was closed}",
             "{all connection attempts failed|cannot connect|can't connect}",
             "{could not connect|failed to connect|unable to connect|failed to establish}",
             "{error decoding response body|error reading response|unexpected end of stream|chunked encoding}",
@@ -541,7 +543,7 @@ RULES: Final[tuple[Rule, ...]] = (
             "{user|client} {aborted|canceled|cancelled|closed request}",
         ),
     ),
-    # ================================ generic words ==============================================================
+    # == generic words ============================================================================================
     Rule(Reason.UNKNOWN, _G, ("{just a moment|verify you are human|javascript and cookies}",)),
     Rule(Reason.BILLING, _G, ("exceeded .. current quota",)),
     Rule(
@@ -678,7 +680,7 @@ RULES: Final[tuple[Rule, ...]] = (
         where=Where.PROSE,
     ),
     Rule(Reason.AUTH, _G, ("expired",), where=Where.PROSE),
-    # ================================ less than a bare status ====================================================
+    # == less than a bare status ==================================================================================
     Rule(Reason.FORMAT, _H, ("{invalid request*|bad request*}",)),
     Rule(
         Reason.SERVER_ERROR,

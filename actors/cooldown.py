@@ -6,11 +6,13 @@
         healthy ───────────────────────────────────────────────▶ cooling ──┐ a late failure of the same incident
            ▲  ▲                                                   │    ▲ ◀─┘ may move the end later
            │  │                                        time is up │    │
-           │  │ reset: n = 0, generation + 1                      ▼    │ failed (the next incident)
-           │  └───────────────── (cooling, waiting, probing)    waiting ◀──────┐
-           │                                                      │            │ unknown: the lease is given back
-           │ ok: n = 0                        admit: lease a probe ▼            │ and nothing else changes
+           │  │                                                   ▼    │ failed (the next incident)
+           │  │ answered: n is kept                            waiting ◀──────┐
+           │  └───────────────────────────────────────────────┐   │            │ unknown: the lease is given back
+           │ ok: n = 0                       admit: lease a probe ▼            │ and nothing else changes
            └──────────────────────────────────────────────────── probing ──────┘
+
+A reset by hand leads from cooling, waiting or probing to waiting: n = 0, and what is in flight counts no more.
 
 Three outcomes end an attempt, not two. *Ok* and *failed* speak of the provider. *Unknown* is everything that does
 not: the caller left, the request was itself at fault, the reason is one that cools nobody.

@@ -17,6 +17,8 @@ ASCII_PER_TOKEN: Final = 4
 OTHERS_PER_TOKEN: Final = 1.5
 TOKENS_PER_MESSAGE: Final = 4
 TOKENS_PER_IMAGE: Final = 800
+TOKENS_MAX: Final = 10**12
+"""No request needs more tokens; what a body says beyond that is not to be computed with."""
 IMAGE_PARTS: Final = frozenset({"image_url", "input_image", "image"})
 
 
@@ -70,9 +72,10 @@ def estimate_demand(body: Mapping[str, Any]) -> Demand:
     for name in ("input", "prompt", "tools", "functions", "response_format"):
         texts.add(body.get(name))
     answer = body.get("max_completion_tokens") or body.get("max_tokens")
+    stated = isinstance(answer, int) and not isinstance(answer, bool)
     return Demand(
         prompt_tokens=math.ceil(texts.tokens),
-        answer_tokens=answer if isinstance(answer, int) and answer > 0 else 0,
+        answer_tokens=max(0, min(answer, TOKENS_MAX)) if stated else 0,
         images=texts.images,
         tools=bool(body.get("tools") or body.get("functions")),
     )
@@ -92,7 +95,8 @@ class _Tally:
             if isinstance(item, str):
                 self.tokens += text_tokens(item)
             elif isinstance(item, Mapping):
-                if item.get("type") in IMAGE_PARTS:
+                kind = item.get("type")  # in a tool's schema this may be anything
+                if isinstance(kind, str) and kind in IMAGE_PARTS:
                     self.images = True
                     self.tokens += TOKENS_PER_IMAGE
                 else:

@@ -153,13 +153,16 @@ class ModelActor:
         self.part.open[attempt.id] = held
         if attempt.leash.cancelled or attempt.deadline <= now:
             self._answer(held, Withdrawn(attempt.id))
-        elif attempt.not_before > now and len(self.part.held_back) < self.part.max_queued:
+        elif attempt.not_before <= now:
+            self._pump(now)
+            self._consider(held, now)
+        elif len(self.part.held_back) < self.part.max_queued:
             self.part.held_back.append(held)
         else:
-            self._consider(held, now)
+            self._refuse(held, Obstacle(Refusal.SATURATED, attempt.not_before), now, full=True)
 
     def _consider(self, held: Held, now: float) -> None:
-        self._pump(now)
+        """Admit, queue or refuse an attempt that comes after all that wait."""
         obstacle = self.part.obstacle(now, held.attempt.demand.tokens)
         if obstacle is None:
             self._admit(held, now)
@@ -214,13 +217,11 @@ class ModelActor:
             tokens=permit.tokens,
         )
         self._workers.start_soon(self._work, held, name=f"attempt {attempt.id} at {self.key.name}")
+        held.attended = True
 
     def _pump(self, now: float) -> None:
         """Admit whoever waits and can go, first come first served; send on whoever waits in vain."""
         part = self.part
-        for held in [held for held in part.held_back if held.attempt.not_before <= now]:
-            part.held_back.remove(held)
-            self._consider(held, now)
         if part.cooldown.health(now) is Health.COOLING:
             self._send_on_those_in_vain(now)
         while part.queue:
@@ -234,6 +235,9 @@ class ModelActor:
                 self._admit(held, now)
             else:
                 break
+        for held in [held for held in part.held_back if held.attempt.not_before <= now]:
+            part.held_back.remove(held)
+            self._consider(held, now)
 
     def _send_on_those_in_vain(self, now: float) -> None:
         """Drop from the queue those who do not want to wait for a cooldown, or cannot."""
@@ -327,19 +331,19 @@ class ModelActor:
             generation=stamp.generation,
         )
         self._note(change, now, failure)
-        if change is Change.BEGAN and failure.scope is Scope.CREDENTIAL:
+        if change in (Change.BEGAN, Change.EXTENDED) and failure.scope is Scope.CREDENTIAL:
             self._strike_kin(failure)
         ready_at = self.part.cooldown.cooling_until(now)
         self._answer(held, Failed(held.attempt.id, failure, ended.sent, ready_at=ready_at, retry_at=retry_at))
 
     def _on_unknown(self, held: Held, ended: Ended, now: float) -> None:
-        """Nothing was learnt: the caller left, or this actor's last incarnation ended under the worker."""
+        """Nothing was learnt: the caller left, its time is up, or the last incarnation ended under the worker."""
         assert held.ticket is not None
         change = self.part.cooldown.unknown(held.ticket.stamp)
         self._release(held, now, sent=ended.sent, used=ended.tokens)
         self._record(now, Kind.ABANDONED, held.attempt, sent=int(ended.sent))
         self._note(change, now)
-        if held.attempt.leash.cancelled:
+        if held.attempt.leash.cancelled or held.attempt.deadline <= now:
             self._answer(held, Withdrawn(held.attempt.id))
         else:
             self._answer(held, self._crash_of(held, executed=ended.sent))
@@ -403,14 +407,17 @@ class ModelActor:
         progress = Progress(attempt, on_sent=on_sent, on_begun=lambda chunks: post(Begun(attempt.id, chunks)))
         outcome: Answer | Failure | None = None
         try:
-            with trio.CancelScope() as scope:
+            # The deadline holds here, too: a reader that sleeps past it does not come to leave in time.
+            with trio.CancelScope(deadline=attempt.deadline) as scope:
                 attempt.leash.attach(scope)
+                await trio.lowlevel.checkpoint_if_cancelled()  # whoever has left meanwhile sends nothing
                 outcome = await self._wire.perform(progress)
         except Exception as bug:
             outcome = Failure.of(Reason.UNKNOWN, f"a bug in the wire: {type(bug).__name__}")
             self._record(trio.current_time(), Kind.CRASHED, attempt, actor="worker", detail=type(bug).__name__)
         finally:
             attempt.leash.detach()
+            held.attended = False
             post(
                 Ended(
                     attempt.id,
@@ -421,6 +428,7 @@ class ModelActor:
                     tokens=progress.tokens,
                 )
             )
+            held.attended = True
 
     # Between incarnations
 
@@ -428,7 +436,6 @@ class ModelActor:
         """Check what the last incarnation left, and answer whatever nobody will report on any more."""
         part = self.part
         self._take_up(part.handling, now)
-        part.handling = None
         orphans = part.unattended()
         executed = [held.ended or held.ticket is not None for held in orphans]
         for held in orphans:
@@ -441,6 +448,7 @@ class ModelActor:
             self._trace.record(now, Kind.DISTRUSTED, key=self.key, until=now + DISTRUST_COOLDOWN)
         for held, was_executed in zip(orphans, executed, strict=True):
             self._answer(held, self._crash_of(held, executed=was_executed))
+        part.handling = None
 
     def _take_up(self, message: ModelMessage | None, now: float) -> None:
         """See to the message over which the last incarnation crashed, without trusting it a second time."""

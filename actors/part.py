@@ -10,6 +10,7 @@ Nobody but the performer changes a part. `status` and `obstacle` are reads witho
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from enum import StrEnum
 from typing import Final
@@ -89,12 +90,13 @@ class Held:
     """An attempt that was taken from the mailbox and has not had its final answer.
 
     It is being looked at, or waits (in the queue, or held back for a second try), or has a `ticket` and is on its
-    way. `ended`: its worker's report was taken from the mailbox.
+    way. `attended`: it has a worker, or the worker's report is in the mailbox; `ended`: that was taken out.
     """
 
     attempt: Attempt
     ticket: Ticket | None = None
     opened: bool = False
+    attended: bool = False
     ended: bool = False
 
 
@@ -151,11 +153,12 @@ class Part:
         if not self.cooldown.admits(now):
             return Obstacle(Refusal.PROBING)
         waiting = () if first_in_line else self.queue
+        minute = self.limits.tpm or math.inf  # as for this one: nobody reserves more than a whole minute's
         wait = self.bucket.blocked(
             now,
             tokens,
             ahead=len(waiting),
-            tokens_ahead=sum(held.attempt.demand.tokens for held in waiting),
+            tokens_ahead=sum(min(held.attempt.demand.tokens, minute) for held in waiting),
         )
         if wait is not None:
             return Obstacle(Refusal.BUSY if wait.until is None else Refusal.SATURATED, wait.until)
@@ -204,7 +207,7 @@ class Part:
         return [
             held
             for held in self.open.values()
-            if held.ended or (held.ticket is None and held.attempt.id not in waiting)
+            if held.ended or not (held.attended or held.attempt.id in waiting)
         ]
 
     def distrust(self, now: float) -> list[Held]:

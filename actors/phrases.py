@@ -56,8 +56,6 @@ def _plain_piece(text: str) -> str:
 def _occurs(first: str, phrase: Phrase, text: str) -> bool:
     """Whether a text says a phrase, beginning with this choice for its first piece."""
     start = text.find(first)
-    if len(phrase) == 1:
-        return start >= 0
     while start >= 0:
         if _goes_on(phrase, text, start + len(first)):
             return True
@@ -90,7 +88,7 @@ class Phrasebook:
         self._by_word: dict[str, list[tuple[int, str, Phrase]]] = {}
         self._prefixes: list[tuple[int, str, Phrase]] = []
         self._unspaced: list[tuple[int, str, Phrase]] = []
-        for number, phrase in phrases:
+        for number, phrase in sorted(phrases):
             compiled = compile_phrase(phrase)
             for first in compiled[0]:
                 self._shelf(first).append((number, first, compiled))
@@ -110,6 +108,8 @@ class Phrasebook:
             shelves.append(self._unspaced)
         for shelf in (*shelves, self._prefixes):
             for number, first, phrase in shelf:
-                if (best is None or number < best) and first in text and _occurs(first, phrase, text):
+                if best is not None and number >= best:
+                    break
+                if first in text and (len(phrase) == 1 or _occurs(first, phrase, text)):
                     best = number
         return best

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from .failures import Reason
 
@@ -76,12 +76,11 @@ def _table(*, transient: Rule, credential: Rule, billing: Rule, overflow: Next, 
 class Policy:
     """The whole table: a rule for every reason, and how long a failure-free time forgets what was."""
 
-    rules: Mapping[Reason, Rule] = field()
+    rules: Mapping[Reason, Rule]
     forget_after: float = DAY
 
-    @rules.validator
-    def _is_complete(self, _: object, rules: Mapping[Reason, Rule]) -> None:
-        missing = [reason.value for reason in Reason if reason not in rules]
+    def __attrs_post_init__(self) -> None:
+        missing = [reason.value for reason in Reason if reason not in self.rules]
         if missing:
             raise ValueError(f"a policy needs a rule for every reason; missing: {', '.join(missing)}")
 

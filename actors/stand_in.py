@@ -28,13 +28,17 @@ class StandIn:
         """Refuse everything until somebody resets the part."""
         part = self.part
         part.down = True
-        self._trace.record(trio.current_time(), Kind.DOWN, key=part.key)
-        self._clear(trio.current_time())
-        while True:
-            message = await part.mailbox.receive()
-            if message is not None and self._handle(message):
-                break
-        part.down = False
+        try:
+            self._trace.record(trio.current_time(), Kind.DOWN, key=part.key)
+            self._clear(trio.current_time())
+            revived = False
+            while not revived:
+                # Noted first, for whoever comes after a crash.
+                part.handling = await part.mailbox.receive()
+                revived = part.handling is not None and self._handle(part.handling)
+                part.handling = None
+        finally:
+            part.down = False
         self._trace.record(trio.current_time(), Kind.REVIVED, key=part.key)
 
     def _handle(self, message: ModelMessage) -> bool:
@@ -45,6 +49,7 @@ class StandIn:
             case Struck():
                 message.taken = True
             case Reset():
+                self.part.cooldown.reset()
                 message.done.set()
                 return True
         return False
@@ -52,16 +57,15 @@ class StandIn:
     def _clear(self, now: float) -> None:
         """Answer whatever the last incarnation left, and give back what it held."""
         part = self.part
-        message, part.handling = part.handling, None
-        if message is not None:
-            self._handle_leftover(message)
-        for held in list(part.open.values()):
-            self._end(held, now)
-        part.open.clear()
+        self._handle_leftover(part.handling)
         part.queue.clear()
         part.held_back.clear()
+        for held in list(part.open.values()):
+            self._end(held, now)
+            del part.open[held.attempt.id]
+        part.handling = None
 
-    def _handle_leftover(self, message: ModelMessage) -> None:
+    def _handle_leftover(self, message: ModelMessage | None) -> None:
         if isinstance(message, Attempt):
             self.part.open.setdefault(message.id, Held(message))
         elif isinstance(message, Reset):
@@ -73,9 +77,10 @@ class StandIn:
         if held.ticket is None and not held.ended:
             self._refuse(held.attempt)
             return
-        if held.ticket is not None:
-            self.part.cooldown.unknown(held.ticket.stamp)
-            self.part.bucket.release(held.ticket.permit, now, sent=True)
+        ticket, held.ticket, held.ended = held.ticket, None, True
+        if ticket is not None:
+            self.part.cooldown.unknown(ticket.stamp)
+            self.part.bucket.release(ticket.permit, now, sent=True)
         failure = Failure.of(Reason.UNKNOWN, f"the actor of {self.part.key} crashed while it held this attempt")
         self._answer_to(Failed(held.attempt.id, failure, crashed=True))
 

@@ -31,6 +31,7 @@ are plain text or numbers. No fact carries a prompt, a reply or a secret.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from hashlib import sha256
@@ -39,6 +40,8 @@ from typing import Final
 from attrs import field, frozen
 
 from .identity import ModelKey
+
+log = logging.getLogger("understudy")
 
 Detail = str | int | float | None
 
@@ -134,7 +137,7 @@ class Trace:
         """Tell all who listen that there will be no more facts, and let go of them."""
         sinks, self._sinks, self.listening, self.ended = tuple(self._sinks), [], False, True
         for sink in sinks:
-            sink(None)
+            self._tell(sink, None)
 
     def record(
         self,
@@ -150,7 +153,15 @@ class Trace:
         if self.listening:
             fact = Fact(at, kind, request, attempt, key, details)
             for sink in tuple(self._sinks):
-                sink(fact)
+                self._tell(sink, fact)
+
+    def _tell(self, sink: Sink, fact: Fact | None) -> None:
+        """Tell one listener. One that raises is told no more: whoever only listens must not hurt those who act."""
+        try:
+            sink(fact)
+        except Exception:
+            self.remove(sink)
+            log.exception("a listener of the trace raised and is told no more")
 
 
 class Digest:
@@ -161,6 +172,7 @@ class Digest:
         self.facts = 0
 
     def __call__(self, fact: Fact | None) -> None:
+        """Take in one fact."""
         if fact is not None:
             self._hash.update(fact.line().encode())
             self._hash.update(b"\n")

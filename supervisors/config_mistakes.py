@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 from attrs import define, field, frozen
 
 from ..actors.errors import ConfigError
+from ..actors.masking import presentable
 
 Steps = tuple[str | int, ...]
 """What leads to a value: the names of fields and the positions in lists, from 0."""
@@ -48,9 +49,8 @@ class Mistaken(Exception):
 
 
 def show(text: str) -> str:
-    """Return a text as messages show it: short, on one line, in backticks."""
-    shown = text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
-    return f"`{shown[:SHOWN_MAX]}…`" if len(shown) > SHOWN_MAX else f"`{shown}`"
+    """Return a text as messages show it: short, on one line, in backticks, and masked where it looks like a key."""
+    return f"`{presentable(text, SHOWN_MAX)}`"
 
 
 def kind(value: object) -> str:
@@ -67,7 +67,7 @@ def show_path(path: Steps) -> str:
         elif hidden:
             shown += ".…"
         else:
-            name = step if step.isprintable() and len(step) <= SHOWN_MAX else show(step)
+            name = presentable(step, SHOWN_MAX) or show(step)
             shown += f".{name}" if shown else name
             hidden = step in SECRET_FIELDS
     return shown
@@ -119,9 +119,9 @@ class Mistakes:
     @staticmethod
     def _strike(text: str, secrets: Iterable[str]) -> str:
         for secret in secrets:
-            # What a message shows of a long value is its beginning, and of an unprintable one its escapes.
-            for form in (secret, show(secret).strip("`…"), show_path((secret,)).strip("`…")):
-                text = text.replace(form, "[secret]")
+            # Of a long value, or one of several lines, a message shows something else than itself.
+            for form in (secret, presentable(secret, SHOWN_MAX).rstrip("…")):
+                text = text.replace(form, "[secret]") if len(form) >= CONCEALED_MIN else text
         return text
 
 

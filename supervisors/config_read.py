@@ -10,6 +10,7 @@ This is not where fields are checked: any well-formed file is fine here.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NoReturn
@@ -18,11 +19,16 @@ from attrs import frozen
 
 from .config_json import parse_json
 from .config_mistakes import Mistakes, kind
-from .config_syntax import Parsed, SyntaxFault, parse_with
+from .config_syntax import TOO_DEEP, Parsed, SyntaxFault, parse_with
 from .config_yaml import parse_yaml
 
 BYTES_MAX: Final = 1_000_000
 """How long a file may be."""
+
+DOTS_MAX: Final = 100
+"""How many dots a name in TOML may have."""
+
+_TOML_PARTS: Final = re.compile(r"[=,{}\[\]#]")
 
 
 @frozen(eq=False)
@@ -101,6 +107,11 @@ def _fail(mistakes: Mistakes, text: str, line: int | None = None) -> NoReturn:
 
 def _parse_toml(text: str, _: Mistakes) -> Parsed:
     import tomllib
+
+    # The time and memory that the standard library's parser takes for a dotted name grow with the square of its parts.
+    for number, line in enumerate(text.splitlines(), 1):
+        if any(part.count(".") > DOTS_MAX for part in _TOML_PARTS.split(line)):
+            raise SyntaxFault(TOO_DEEP, number)
 
     return parse_with(tomllib.loads, text, lambda error: SyntaxFault(f"this is not TOML: {error}")), {}
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from attrs import define, field
 
-from .config_mistakes import Mistaken, Spot, show
+from .config_mistakes import Mistaken, Spot
 from .config_read import read_plain_file
 from .config_urls import check_proxy_url
 
@@ -137,13 +137,13 @@ class Vault:
             return source
         value = self._variable(spot, source) if source.startswith(_ENV) else self._file(spot, source)
         if not value.strip():
-            raise spot.wrong(f"{show(source)} is empty")
+            raise spot.wrong(f"`{source}` is empty")
         # The check speaks of the value, and the place is that of its source: so the source is named.
         bare = Spot(value, spot.path, type(spot.mistakes)())
         try:
             return check(bare, value)
         except Mistaken as mistake:
-            raise spot.wrong(f"the value of {show(source)} {mistake}") from None
+            raise spot.wrong(f"the value of `{source}` {mistake}") from None
 
     def _variable(self, spot: Spot, source: str) -> str:
         name = source.removeprefix(_ENV)
@@ -157,11 +157,11 @@ class Vault:
             path = self.folder / Path(source.removeprefix(_FILE)).expanduser()
             data = read_plain_file(path, SECRET_BYTES_MAX)
         except RuntimeError:
-            raise spot.wrong(f"{show(source)} cannot be read: there is no home folder") from None
+            raise spot.wrong(f"`{source}` cannot be read: there is no home folder") from None
         except OSError as fault:
-            raise spot.wrong(f"{show(source)} cannot be read: {fault.strerror}") from None
+            raise spot.wrong(f"`{source}` cannot be read: {fault.strerror}") from None
         if data is None:
-            raise spot.wrong(f"{show(source)} is longer than {SECRET_BYTES_MAX:,} bytes")
+            raise spot.wrong(f"`{source}` is longer than {SECRET_BYTES_MAX:,} bytes")
         # Bytes that are no text become characters that no check lets through.
         return data.decode("utf-8", "replace").rstrip("\r\n")
 

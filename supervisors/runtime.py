@@ -25,6 +25,7 @@ from typing import Final
 import httpx
 import trio
 
+from ..actors.classify import classify
 from ..actors.errors import RouterClosed
 from ..actors.handle import House, Router
 from ..actors.identity import ModelKey
@@ -41,9 +42,9 @@ from .config import Config, Entry, load_config
 from .spec import ChildSpec, Strategy
 from .supervisor import ChildEnded, ChildRestarting, ChildStarted, Ending, IntensityExceeded, Report, Supervisor
 
-MESSAGES_PER_REQUEST: Final = 5
+MESSAGES_PER_REQUEST: Final = 6
 """The most messages that one request can have in one mailbox at once (to a model: its attempt, what its worker
-reports thrice, and its withdrawal)."""
+reports thrice, and its withdrawal, which a crash of the router repeats)."""
 
 RESETS_AT_ONCE: Final = 1
 """Those who reset one candidate at the same time share a message."""
@@ -78,7 +79,7 @@ async def open_router(
         except BaseException as exc:
             # Kept until the services have ended, so that it leaves as itself and not in a group.
             error = exc
-        await stage.leave(at_once=isinstance(error, trio.Cancelled))
+        await stage.leave(at_once=error is not None and not isinstance(error, Exception))
     if error is not None:
         raise error
 
@@ -120,6 +121,7 @@ class Stage:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the tree up until it is asked to end, or cannot be kept up."""
+        classify(None, {}, "warming up: the first failure should not wait for the classifier's rules")
         try:
             await self._root.run(task_status=task_status)
         except IntensityExceeded as exc:

@@ -8,6 +8,7 @@ is bounded, too.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import AsyncIterator
 from types import TracebackType
@@ -16,8 +17,8 @@ from typing import Final
 import httpx
 import trio
 
-ACCEPTED: Final = "gzip, deflate"
-"""What is put into ``accept-encoding``."""
+ACCEPTED: Final = "gzip"
+"""What is put into ``accept-encoding``. Not ``deflate``: servers do not agree on what that is."""
 
 PIECE_BYTES: Final = 1024 * 1024
 """The most that one piece unpacks to at once."""
@@ -25,8 +26,9 @@ PIECE_BYTES: Final = 1024 * 1024
 CLOSE_TIME: Final = 1.0
 """Seconds that closing may take before the connection is dropped."""
 
-LAST_READS: Final = 64
-"""How many pieces are read in order to leave a body that has them at hand."""
+LAST_READS: Final = 16_384
+"""How many pieces are read in order to leave a body that has them at hand: as many as httpcore can have taken from the
+network at once, 64 KiB in chunks of a single byte."""
 
 
 class BadBody(Exception):
@@ -77,14 +79,15 @@ class Body:
             pieces.append(piece)
         return b"".join(pieces)
 
-    async def read_up_to(self, most: int) -> bytes:
-        """Return as much as there is, can be read, and is asked for."""
+    async def read_up_to(self, most: int, within: float = math.inf) -> bytes:
+        """Return as much as there is, can be read, is asked for, and comes within so many seconds."""
         body = bytearray()
-        try:
-            while len(body) < most and (piece := await self.piece()) is not None:
-                body += piece
-        except (httpx.HTTPError, BadBody):
-            pass  # what came before the end still tells more than how it ended
+        with trio.move_on_after(max(0.0, within)):
+            try:
+                while len(body) < most and (piece := await self.piece()) is not None:
+                    body += piece
+            except (httpx.HTTPError, BadBody):
+                pass  # what came before the end still tells more than how it ended
         return bytes(body[:most])
 
     async def __aenter__(self) -> Body:
@@ -113,6 +116,8 @@ class Body:
 
     def _decode(self, data: bytes) -> bytes:
         assert self._unpack is not None
+        if self._unpack.eof:
+            return b""  # what follows the packed body is not part of it, and zlib would keep it all
         try:
             piece = self._unpack.decompress(data, PIECE_BYTES)
         except zlib.error as exc:

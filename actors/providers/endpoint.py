@@ -5,9 +5,15 @@ An `Endpoint` exists in the config and inside its model actor, and nowhere else:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterator, Mapping
+from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from attrs import field, frozen
+
+SECRET_MIN: Final = 6
+"""A shorter value of a header is no secret: to strike it out would only make messages unreadable."""
 
 
 class Secret:
@@ -67,3 +73,25 @@ class Endpoint:
     proxy: str | None = field(default=None, repr=lambda proxy: "None" if proxy is None else "'…'")
     dialect: str = "openai"
     limits: TimeLimits = TimeLimits()
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return every text that must not be shown, the longest first.
+
+        >>> Endpoint("http://host/v1", headers={"x-auth": "Token abcdefgh", "x-n": "1"}).secrets()
+        ('Token abcdefgh', 'abcdefgh')
+        """
+        found = {secret for secret in self._secrets() if secret}
+        return tuple(sorted(found, key=lambda secret: (-len(secret), secret)))
+
+    def _secrets(self) -> Iterator[str]:
+        if self.secret is not None:
+            yield self.secret.reveal()
+        for value in self.headers.values():
+            yield from (text for text in (value, *value.split()) if len(text) >= SECRET_MIN)
+        if self.proxy is not None:
+            yield self.proxy
+            user, at, _ = urlsplit(self.proxy).netloc.rpartition("@")
+            password = user.partition(":")[2]
+            yield from (user, password, unquote(password))
+            if at:
+                yield base64.b64encode(unquote(user).encode()).decode()

@@ -11,8 +11,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from attrs import define, field
+
 from ..classify import classify
-from ..demand import text_tokens
+from ..demand import estimate_demand, text_tokens
 from ..failures import Failure, Reason
 from ..identity import ModelKey
 from ..messages import Answer, Call, Chunk
@@ -32,35 +34,38 @@ class OpenAIDialect:
     def outgoing(self, endpoint: Endpoint, key: ModelKey, call: Call) -> Outgoing:
         """Write the request: the caller's body, this candidate's model and credential."""
         body = {**call.body, "model": key.model}
-        if call.stream:
-            body["stream"] = True
+        if call.stream or body.get("stream"):
+            body["stream"] = call.stream  # the call decides how its answer is read
         headers = {"content-type": "application/json", "accept": "application/json"}
         if call.stream:
             headers["accept"] = "text/event-stream"
         if endpoint.secret is not None:
             headers["authorization"] = f"Bearer {endpoint.secret.reveal()}"
         headers.update((name.lower(), value) for name, value in endpoint.headers.items())
-        url = endpoint.api_base + call.endpoint
+        # Whatever the caller names is a path: it never becomes part of the host that the credential is sent to.
+        url = f"{endpoint.api_base}/{call.endpoint.lstrip('/')}"
         return Outgoing("POST", url, headers, json.dumps(body, separators=(",", ":")).encode())
 
     def answer(self, call: Call, headers: Mapping[str, str], body: bytes) -> Answer | Failure:
         """Read a 2xx body."""
         data = _read_json(body)
-        if not isinstance(data, dict) or data.get("error"):
+        if not isinstance(data, dict):
             return _malformed(headers, body, "the answer is not a JSON object")
+        if _is_error(data):
+            return _malformed(headers, body, "the answer is an error")
         if call.endpoint == CHAT and not _messages(data):
             return _malformed(headers, body, "the answer has no choices")
         return Answer(data, _used(data))
 
-    def reader(self, call: Call, headers: Mapping[str, str]) -> StreamReader:  # noqa: ARG002  # one kind of stream
+    def reader(self, call: Call, headers: Mapping[str, str]) -> StreamReader:
         """Return a reader for one stream of chunks."""
-        return ChatStreamReader(headers)
+        return ChatStreamReader(call.body, headers)
 
     def chunks_of(self, answer: Answer) -> Chunk:
         """Turn a whole answer into one chunk: each message becomes a delta."""
         choices = [
-            {**{k: v for k, v in choice.items() if k != "message"}, "delta": choice.get("message")}
-            for choice in answer.body.get("choices", ())
+            {**{k: v for k, v in choice.items() if k != "message"}, "delta": choice["message"]}
+            for choice in answer.body["choices"]
         ]
         body = {**answer.body, "object": "chat.completion.chunk", "choices": choices}
         return Chunk(_text_of(choices), body)
@@ -70,14 +75,15 @@ class ChatStreamReader:
     """Reads a stream of ``chat.completion.chunk`` and adds it up.
 
     It has *started* with the first delta that says anything besides the role; it is *complete* with ``[DONE]``, or
-    when every choice that has appeared has its finish reason.
+    when all the choices that the request asked for have their finish reasons. `request` is the request's body.
     """
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, request: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+        self._request = request
         self._headers = headers
         self._head: dict[str, Any] = {}
         self._usage: dict[str, Any] | None = None
-        self._choices: dict[int, dict[str, Any]] = {}
+        self._choices: dict[int, Choice] = {}
         self._written = 0.0
         self.started = False
         self.closed = False
@@ -87,27 +93,25 @@ class ChatStreamReader:
         """Whether the proper end has been seen."""
         if self.closed:
             return True
-        return bool(self._choices) and all(c["finish_reason"] is not None for c in self._choices.values())
-
-    @property
-    def text(self) -> str:
-        """The first choice's text so far."""
-        first = self._choices.get(0)
-        return "" if first is None else "".join(first["content"])
+        wanted = self._request.get("n")
+        enough = len(self._choices) >= (wanted if isinstance(wanted, int) else 1)
+        return enough and all(choice.finish_reason is not None for choice in self._choices.values())
 
     def feed(self, event: SSEEvent) -> Chunk | Failure | None:
         """Take in one event."""
         data = event.data.strip()
-        if data == DONE:
-            self.closed = True
+        if not data:
             return None
+        if data == DONE:
+            self.closed = bool(self._choices)
+            return None if self.closed else _malformed(self._headers, b"", "the stream has no choices")
         chunk = _read_json(data.encode())
-        if not isinstance(chunk, dict) or chunk.get("error") or event.event == "error":
-            return _malformed(self._headers, data.encode(), "an event of the stream is not a JSON object")
+        failure = self._fault(chunk, event)
+        if failure is not None:
+            return failure
         choices = chunk.get("choices")
-        if not isinstance(choices, list):
-            choices = []
-        for choice in choices[:MAX_CHOICES]:
+        choices = choices if isinstance(choices, list) else []
+        for choice in choices:
             if isinstance(choice, dict):
                 self._add(choice)
         if isinstance(chunk.get("usage"), dict):
@@ -115,73 +119,167 @@ class ChatStreamReader:
         self._head |= {k: chunk[k] for k in ("id", "created", "model", "system_fingerprint") if k in chunk}
         return Chunk(_text_of(choices), chunk)
 
+    def _fault(self, chunk: Any, event: SSEEvent) -> Failure | None:
+        """Say what is wrong with an event, if anything is."""
+        data = event.data.encode()
+        if not isinstance(chunk, dict):
+            return _malformed(self._headers, data, "an event of the stream is not a JSON object")
+        if _is_error(chunk) or event.event == "error":
+            return _malformed(self._headers, data, "the stream holds an error")
+        if not self.started and not isinstance(chunk.get("choices"), list):
+            # Some say what is wrong without calling it an error: {"base_resp": {"status_code": 1008}}
+            failure = classify(200, self._headers, data)
+            return None if failure.reason is Reason.UNKNOWN else failure
+        return None
+
     def answer(self) -> Answer:
         """Return the whole, in the shape of an answer that was not streamed."""
         choices = [
-            {"index": i, "message": _whole(choice), "finish_reason": choice["finish_reason"]}
+            {"index": i, "message": choice.message(), "finish_reason": choice.finish_reason}
             for i, choice in sorted(self._choices.items())
         ]
         body: dict[str, Any] = {**self._head, "object": "chat.completion", "choices": choices}
         if self._usage is not None:
             body["usage"] = self._usage
         used = _used(body)
-        return Answer(body, self._written if used is None and self.started else used)
+        if used is None and self.started:
+            used = estimate_demand(self._request).prompt_tokens + self._written
+        return Answer(body, used)
 
     def _add(self, choice: dict[str, Any]) -> None:
-        index = choice.get("index")
-        index = index if isinstance(index, int) and 0 <= index < MAX_CHOICES else 0
-        into = self._choices.setdefault(index, {"content": [], "tools": {}, "others": {}, "finish_reason": None})
+        into = self._choices.setdefault(_place(choice), Choice())
         if choice.get("finish_reason") is not None:
-            into["finish_reason"] = choice["finish_reason"]
+            into.finish_reason = choice["finish_reason"]
         delta = choice.get("delta")
         for name, value in delta.items() if isinstance(delta, dict) else ():
-            if name == "content" and isinstance(value, str):
-                into["content"].append(value)
-            elif name == "tool_calls" and isinstance(value, list):
-                _add_tool_calls(into["tools"], value)
-            elif isinstance(value, str) and isinstance(into["others"].get(name), str) and name != "role":
-                into["others"][name] += value
-            elif value is not None:
-                into["others"][name] = value
+            into.add(name, value)
             if name != "role" and value:
                 self.started = True
                 self._written += text_tokens(value) if isinstance(value, str) else 1.0
 
 
-def _add_tool_calls(into: dict[int, dict[str, Any]], deltas: list[Any]) -> None:
-    """Add up tool calls: each delta names its place, and its arguments come in pieces."""
-    for delta in deltas:
-        if not isinstance(delta, dict):
-            continue
-        index = delta.get("index")
-        place = index if isinstance(index, int) and 0 <= index < MAX_TOOL_CALLS else len(into)
-        call = into.setdefault(place, {"type": "function", "function": {"name": "", "arguments": ""}})
-        call.update({k: v for k, v in delta.items() if k not in ("index", "function") and v is not None})
+@define
+class Choice:
+    """One choice of a stream, as far as it has come. Texts are kept in their pieces until they are asked for."""
+
+    content: list[Any] = field(factory=list)
+    tools: dict[int, dict[str, Any]] = field(factory=dict)
+    others: dict[str, Any] = field(factory=dict)
+    finish_reason: Any = None
+
+    def add(self, name: str, value: Any) -> None:
+        """Take in one field of a delta."""
+        if name == "content" and isinstance(value, str):
+            self.content.append(value)
+        elif name == "content" and isinstance(value, list):
+            self.content.extend(value)
+        elif name == "tool_calls" and isinstance(value, list):
+            for delta in value[:MAX_TOOL_CALLS]:
+                if isinstance(delta, dict):
+                    self._add_tool_call(delta)
+        elif name == "role":
+            self.others[name] = value
+        else:
+            _append(self.others, name, value)
+
+    def message(self) -> dict[str, Any]:
+        """Return the message that the deltas have amounted to."""
+        message: dict[str, Any] = {"role": "assistant", **_joined(self.others)}
+        message["content"] = _content(self.content) if self.content or not self.tools else None
+        if self.tools:
+            message["tool_calls"] = [
+                {**_joined(call), "function": _joined(call["function"])} for _, call in sorted(self.tools.items())
+            ]
+        return message
+
+    def _add_tool_call(self, delta: Mapping[str, Any]) -> None:
+        """Take in a piece of a tool call: it names its place, and the arguments come bit by bit."""
+        call = self.tools.setdefault(self._place_of(delta), {"type": "function", "function": {}})
+        for name, value in delta.items():
+            if name not in ("index", "function") and value is not None:
+                call[name] = value
         function = delta.get("function")
-        for name, value in function.items() if isinstance(function, dict) else ():
-            if isinstance(value, str) and isinstance(call["function"].get(name), str):
-                call["function"][name] += value
-            elif value is not None:
-                call["function"][name] = value
+        if isinstance(function, dict):
+            for name in ("name", "arguments"):
+                _append(call["function"], name, "")
+            for name, value in function.items():
+                _append(call["function"], name, value)
+
+    def _place_of(self, delta: Mapping[str, Any]) -> int:
+        """Return the place that a piece of a tool call names. Some name none: an id begins a call, the rest goes on."""
+        index = delta.get("index")
+        if isinstance(index, int) and 0 <= index < MAX_TOOL_CALLS:
+            return index
+        last = max(self.tools, default=-1)
+        if last < 0 or not delta.get("id"):
+            return max(0, last)
+        return next((place for place, call in self.tools.items() if call.get("id") == delta["id"]), last + 1)
 
 
-def _whole(choice: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the message that a choice's deltas have amounted to."""
-    message: dict[str, Any] = {"role": "assistant", **choice["others"]}
-    message["content"] = "".join(choice["content"]) if choice["content"] or not choice["tools"] else None
-    if choice["tools"]:
-        message["tool_calls"] = [call for _, call in sorted(choice["tools"].items())]
-    return message
+class Pieces(list[str]):
+    """A text that is still being written: adding to it costs no more as it grows."""
+
+
+def _append(into: dict[str, Any], name: str, value: Any) -> None:
+    """Add a delta's value to what there is under its name: texts are continued, anything else is replaced."""
+    if isinstance(value, str):
+        if not isinstance(into.get(name), Pieces):
+            into[name] = Pieces()
+        into[name].append(value)
+    elif value is not None:
+        into[name] = value
+
+
+def _joined(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: "".join(value) if isinstance(value, Pieces) else value for name, value in values.items()}
+
+
+def _content(pieces: list[Any]) -> Any:
+    """Return a content that came in pieces: a text, or a list of parts if any of them was more than text."""
+    parts: list[Any] = []
+    for piece in pieces:
+        text = _plain_text(piece)
+        if text is None:
+            parts.append(piece)
+        elif parts and isinstance(parts[-1], Pieces):
+            parts[-1].append(text)
+        else:
+            parts.append(Pieces([text]))
+    if all(isinstance(part, Pieces) for part in parts):
+        return "".join(text for part in parts for text in part)
+    return [{"type": "text", "text": "".join(part)} if isinstance(part, Pieces) else part for part in parts]
+
+
+def _plain_text(piece: object) -> str | None:
+    """Return the text of a piece of content that is nothing else."""
+    if isinstance(piece, dict) and piece.keys() == {"type", "text"} and piece["type"] == "text":
+        piece = piece["text"]
+    return piece if isinstance(piece, str) else None
+
+
+def _place(choice: Mapping[str, Any]) -> int:
+    """Return which choice this is; what does not say so properly is the first."""
+    index = choice.get("index")
+    return index if isinstance(index, int) and 0 <= index < MAX_CHOICES else 0
 
 
 def _text_of(choices: Iterable[Any]) -> str:
     """Return the first choice's text in a chunk."""
+    texts: list[str] = []
     for choice in choices:
-        if isinstance(choice, dict) and choice.get("index", 0) == 0:
-            delta = choice.get("delta")
-            content = delta.get("content") if isinstance(delta, dict) else None
-            return content if isinstance(content, str) else ""
-    return ""
+        delta = choice.get("delta") if isinstance(choice, dict) and _place(choice) == 0 else None
+        content = delta.get("content") if isinstance(delta, dict) else None
+        if isinstance(content, str):
+            texts.append(content)
+        elif isinstance(content, list):
+            parts = (part.get("text") for part in content if isinstance(part, dict))
+            texts.extend(text for text in parts if isinstance(text, str))
+    return "".join(texts)
+
+
+def _is_error(data: Mapping[str, Any]) -> bool:
+    """Whether this says that it is an error, in one of the ways in which servers say so."""
+    return bool(data.get("error")) or "error" in (data.get("object"), data.get("type"))
 
 
 def _messages(data: Mapping[str, Any]) -> bool:
@@ -194,10 +292,20 @@ def _messages(data: Mapping[str, Any]) -> bool:
 
 
 def _used(data: Mapping[str, Any]) -> float | None:
+    """Return the tokens that the provider counted: its total, else the sum of the two that make it."""
     usage = any_json(data.get("usage"))
-    total = usage.get("total_tokens") if isinstance(usage, dict) else None
-    if isinstance(total, int) and not isinstance(total, bool) and 0 <= total < 1e12:
-        return float(total)
+    if not isinstance(usage, dict):
+        return None
+    total = _count(usage.get("total_tokens"))
+    if total is None:
+        prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+        total = prompt + completion if prompt is not None and completion is not None else None
+    return total
+
+
+def _count(value: object) -> float | None:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1e12:
+        return float(value)
     return None
 
 

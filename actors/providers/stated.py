@@ -6,11 +6,12 @@ again, and ``anthropic-ratelimit-requests-remaining`` with a date.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from ..bucket import Left
-from ..waits import reset_wait, seconds
+from ..waits import reset_wait
 
 _NAMES: Final = tuple(
     (what, remaining.format(what), reset.format(what))
@@ -20,6 +21,9 @@ _NAMES: Final = tuple(
         ("anthropic-ratelimit-{}-remaining", "anthropic-ratelimit-{}-reset"),
     )
 )
+
+
+_COUNT: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 
 def stated_left(headers: Mapping[str, str]) -> tuple[Left, ...]:
@@ -32,8 +36,13 @@ def stated_left(headers: Mapping[str, str]) -> tuple[Left, ...]:
     """
     found: list[Left] = []
     for what, remaining, reset in _NAMES:
-        left = seconds(headers.get(remaining))
+        left = _count(headers.get(remaining, ""))
         if left is not None:
             until = headers.get(reset)
             found.append(Left(what, left, None if until is None else reset_wait(until, headers)))
     return tuple(found)
+
+
+def _count(text: str) -> float | None:
+    text = text.strip()
+    return float(text) if _COUNT.fullmatch(text) else None

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import httpx
 import trio
+from attrs import evolve
 
 from ..classify import classify, classify_exception
 from ..failures import Failure, Reason
@@ -44,10 +45,19 @@ MAX_EARLY_CHUNKS: Final = 1_000
 CHUNKS_AHEAD: Final = 16
 """How many chunks the worker may be ahead of the reader before it stops reading from the provider."""
 
+MAX_STREAM_BYTES: Final = 256 * 1024 * 1024
+"""The longest stream that is read: each of its many events wraps a few characters."""
+
+ERROR_TIME: Final = 5.0
+"""Seconds that the body of an error is given to tell more than its status has told already."""
+
 DRAIN_TIME: Final = 0.25
 """Seconds that a finished stream is given to end its body, so that its connection can be used again."""
 
 KEPT_ALIVE: Final = 8
+
+CUT: Final = "…"
+"""How a message ends that was too long."""
 
 DIALECTS: Final[Mapping[str, Dialect]] = {"openai": OpenAIDialect()}
 
@@ -87,7 +97,12 @@ class Patience:
         """Note a sign of life; before the first content it buys no time."""
         if self._started:
             self._quiet = now + self._limits.idle
-            self.scope.deadline = min(self._whole, self._quiet)
+        self.scope.deadline = min(self._whole, self._quiet)
+
+    def stand_down(self) -> float:
+        """Let time run out without that being a failure, until the next sign of life; return when it does."""
+        self.scope.deadline = math.inf
+        return min(self._whole, self._quiet)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -126,6 +141,7 @@ class HttpWire:
         self._key = key
         self._endpoint = endpoint
         self._dialect = DIALECTS[endpoint.dialect]
+        self._secrets = endpoint.secrets()
         self._tells_when_sent = transport is None
         timeout = httpx.Timeout(None, connect=endpoint.limits.connect)
         if transport is not None:
@@ -152,7 +168,7 @@ class HttpWire:
                 outcome = await self._exchange(progress, patience)
             except NEVER_SENT as exc:
                 progress.sent = False
-                outcome = classify_exception(exc, provider=self._key.provider)
+                outcome = self._never_sent(exc)
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as exc:
                 outcome = classify_exception(exc, provider=self._key.provider)
         if outcome is None:
@@ -174,22 +190,40 @@ class HttpWire:
         )
         if not self._tells_when_sent:
             progress.mark_sent()
-        response = await self._client.send(request, stream=True)
+        try:
+            response = await self._client.send(request, stream=True)
+        except UnicodeError:  # from the look-up of a name that no host can have, such as one with an empty label
+            raise httpx.ConnectError("there can be no host of this name") from None
         progress.mark_sent()
         progress.left = stated_left(response.headers)
         try:
             async with Body(response) as body:
                 if not response.is_success:
-                    return await self._read_error(response, body)
+                    return await self._read_error(response, body, patience)
                 if call.stream and _is_stream(response):
-                    return await self._read_stream(progress, patience, response, body)
-                return await self._read_whole(progress, response, body)
+                    outcome = await self._read_stream(progress, patience, response, body)
+                else:
+                    outcome = await self._read_whole(progress, response, body)
         except (BadBody, SSETooLong) as exc:
             return Failure.of(Reason.SERVER_ERROR, str(exc), status=response.status_code)
+        if isinstance(outcome, Failure) and outcome.status is not None:
+            return evolve(outcome, status=response.status_code)  # a dialect knows only that all seemed well
+        return outcome
 
-    async def _read_error(self, response: httpx.Response, body: Body) -> Failure:
-        content = await body.read_up_to(MAX_ERROR_BYTES)
-        return classify(response.status_code, response.headers, content, provider=self._key.provider)
+    def _never_sent(self, exc: httpx.HTTPError) -> Failure:
+        if isinstance(exc, httpx.ConnectTimeout):
+            limit = self._endpoint.limits.connect
+            return Failure.of(Reason.TIMEOUT, f"no connection within connect_timeout ({limit:g} s)")
+        return classify_exception(exc, provider=self._key.provider)
+
+    async def _read_error(self, response: httpx.Response, body: Body, patience: Patience) -> Failure:
+        # The status is known: a body that does not come takes nothing away from it.
+        left = patience.stand_down() - trio.current_time()
+        content = await body.read_up_to(MAX_ERROR_BYTES, within=min(left, ERROR_TIME))
+        failure = classify(response.status_code, response.headers, content, provider=self._key.provider)
+        if response.has_redirect_location and failure.reason is Reason.UNKNOWN:
+            return evolve(failure, message="the provider redirects elsewhere, which is not followed: check api_base")
+        return failure
 
     async def _read_whole(self, progress: Progress, response: httpx.Response, body: Body) -> Answer | Failure:
         call = progress.attempt.call
@@ -213,9 +247,9 @@ class HttpWire:
                 failure = await self._pump(body, reader, sink, patience)
                 if failure is None and reader.complete:
                     await sink.finish()
-            if reader.closed:
-                with trio.move_on_after(DRAIN_TIME):
-                    await body.read_up_to(MAX_ERROR_BYTES)
+            if failure is None and reader.closed:
+                patience.stand_down()
+                await body.read_up_to(MAX_ERROR_BYTES, within=DRAIN_TIME)
         finally:
             progress.tokens = reader.answer().tokens
         if failure is not None:
@@ -225,30 +259,34 @@ class HttpWire:
         return reader.answer()
 
     async def _pump(self, body: Body, reader: StreamReader, sink: ChunkSink, patience: Patience) -> Failure | None:
-        """Read events until the end, hand on chunks."""
+        """Read events until the end, hand on chunks. What goes wrong once the stream is complete takes nothing away."""
         parser = SSEParser()
-        failure: Failure | None = None
+        total = 0
         try:
-            while failure is None and not reader.closed:
-                piece = await body.piece()
+            while not reader.closed:
+                piece = await _next_piece(body, reader, patience)
                 patience.alive(trio.current_time())
-                failure = await _feed(parser.close() if piece is None else parser.feed(piece), reader, sink)
                 if piece is None:
-                    break
-        except httpx.HTTPError as exc:
-            if not reader.complete:
-                failure = classify_exception(exc, provider=self._key.provider)
-        return failure
+                    failure = await _feed(parser.close(), reader, sink)
+                    return None if reader.complete else failure
+                total += len(piece)
+                if total > MAX_STREAM_BYTES:
+                    raise BadBody(f"the stream is longer than {MAX_STREAM_BYTES} bytes")
+                failure = await _feed(parser.feed(piece), reader, sink)
+                if failure is not None:
+                    return failure
+        except (httpx.HTTPError, BadBody) as exc:
+            if reader.complete:
+                return None
+            if isinstance(exc, BadBody):
+                raise
+            return classify_exception(exc, provider=self._key.provider)
+        return None
 
     def _without_secrets(self, failure: Failure) -> Failure:
-        endpoint = self._endpoint
-        for secret in (
-            endpoint.secret.reveal() if endpoint.secret else "",
-            endpoint.proxy or "",
-            *endpoint.headers.values(),
-        ):
+        for secret in self._secrets:
             failure = failure.without(secret)
-        return failure
+        return evolve(failure, message=_without_beginning(failure.message, self._secrets))
 
 
 class ChunkSink:
@@ -314,9 +352,31 @@ async def _feed(events: Iterable[SSEEvent], reader: StreamReader, sink: ChunkSin
     return None
 
 
+async def _next_piece(body: Body, reader: StreamReader, patience: Patience) -> bytes | None:
+    """Return the next piece. If nothing more comes of a stream that is complete, that is its end."""
+    if not reader.complete:
+        return await body.piece()
+    with trio.move_on_at(patience.stand_down()):
+        return await body.piece()
+    return None
+
+
 def _is_stream(response: httpx.Response) -> bool:
-    """Whether the body is an event stream. Some servers do not say so, but what is JSON is called that."""
-    return "json" not in response.headers.get("content-type", "").lower()
+    """Whether the body is an event stream. Some servers do not say so, but JSON and HTML are called what they are."""
+    kind = response.headers.get("content-type", "").lower()
+    return "json" not in kind and "html" not in kind
+
+
+def _without_beginning(message: str, secrets: Iterable[str]) -> str:
+    """Strike the beginning of a secret from the end of a message that was cut short in the middle of it."""
+    if not message.endswith(CUT):
+        return message
+    kept = message.removesuffix(CUT)
+    for secret in secrets:
+        for length in range(min(len(secret), len(kept)), 2, -1):
+            if kept.endswith(secret[:length]):
+                return kept[:-length] + CUT
+    return message
 
 
 def _when_sent(progress: Progress) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:

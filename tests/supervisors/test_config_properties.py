@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from understudy.actors.errors import ConfigError, UnknownModel
 from understudy.supervisors.config import Config, load_config
 
-PLANTED = "planted-Secret-0123456789"
+PLANTED = "sk-planted-Secret-0123456789"
 PROVIDERS = {"ollama": "ollama", "vllm": "vllm", "OLLAMA": "ollama", "lmstudio": "lmstudio"}
 NAMES = st.sampled_from(["a", "b", "c", "d", "e", "long-name", "x/y", "f"])
 MODELS = st.sampled_from(["m", "n", "meta/llama", "o"])
@@ -212,7 +212,7 @@ def paths_of(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def mutated(path: tuple[Any, ...], garbage: Any, how: str) -> Any:
     """Return the full config with one value replaced, dropped, or joined by garbage."""
     if not path:
-        return garbage
+        return [garbage] if isinstance(garbage, str) else garbage  # text would be the name of a file
     spec = copy.deepcopy(FULL)
     holder: Any = spec
     for step in path[:-1]:

@@ -112,6 +112,7 @@ def test_a_name_that_looks_like_a_date_is_text(tmp_path: Path) -> None:
         ("m.toml", f"a = '{PLANTED}", "this is not TOML"),
         ("m.toml", "a = 1\na = 2", "this is not TOML"),
         ("m.toml", "a = " + "9" * 5000, "this is not TOML"),
+        ("m.toml", "b = 1\na" + ".a" * 400_000 + " = 1", "line 2: the file nests deeper"),
     ],
 )
 def test_a_file_that_is_not_of_its_format_says_where(tmp_path: Path, name: str, text: str, expected: str) -> None:
