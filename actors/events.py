@@ -32,7 +32,8 @@ class Events:
         self._news = trio.Event()
         self._is_closed = trace.ended
         self.missed = 0
-        myself = weakref.ref(self)
+        # Forgotten at once when it is dropped, not only with the next fact.
+        myself = weakref.ref(self, lambda _: trace.remove(sink))
 
         def sink(fact: Fact | None) -> None:
             events = myself()
@@ -67,7 +68,8 @@ class Events:
         while not self._facts:
             if self._is_closed:
                 raise StopAsyncIteration
-            self._news = trio.Event()
+            if self._news.is_set():
+                self._news = trio.Event()
             await self._news.wait()
         return self._facts.popleft()
 

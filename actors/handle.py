@@ -183,8 +183,10 @@ class Router:
 
         Raises:
             UnknownModel: nobody answers to `model`.
+            RequestRejected: `request` cannot be written as JSON.
 
         """
+        _check_json(request)
         demand = estimate_demand(request)
         _, plan = self._house.plan(model, demand.images)
         now = trio.current_time()
@@ -208,6 +210,7 @@ class Router:
             reset = self._resets[name] = Reset(trio.Event())
             part.mailbox.post(reset)
         await reset.done.wait()
+        self._check_open()
 
     # The way in and out
 
@@ -278,6 +281,8 @@ class Router:
         for route in list(self._pending.values()):
             route.leash.cancel()
             route.slot.fail(error())
+        for reset in self._resets.values():
+            reset.done.set()
 
     def crashed(self, detail: str) -> None:
         """Note that there is no router any more, and that there will not be another."""

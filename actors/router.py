@@ -199,7 +199,7 @@ class RouterActor:
             candidates=len(route.plan),
         )
         if route.leash.cancelled:
-            self._end(journey)
+            self._see_off(journey, now)
             return
         decision = itinerary.begin(now)
         for skipped in route.records:
@@ -221,7 +221,7 @@ class RouterActor:
             return
         self._forget_attempt(journey)
         if journey.left or isinstance(reply, Withdrawn):
-            self._end(journey)
+            self._see_off(journey, now)
             return
         match reply:
             case Served():
@@ -318,11 +318,18 @@ class RouterActor:
         journey.route.slot.fail(error)
         self._end(journey)
 
+    def _see_off(self, journey: Journey, now: float) -> None:
+        """End a request that nobody waits for, also where its caller's own word has yet to come."""
+        if not journey.left:
+            reason = "deadline" if journey.route.deadline <= now else "left"
+            self._record(now, Kind.LEFT, journey, reason=reason)
+        self._end(journey)
+
     def _end(self, journey: Journey) -> None:
         """Forget a request on which nobody works any more, and give its place back."""
         assert journey.attempt is None, "a request with an attempt out is not at its end"
+        self._closed(journey.route.id)  # first: a crash in between then leaves a journey that can be ended again
         del self._journeys.by_request[journey.route.id]
-        self._closed(journey.route.id)
 
     def _forget_attempt(self, journey: Journey) -> None:
         if journey.attempt is not None:
@@ -335,26 +342,24 @@ class RouterActor:
         """End the one request that the last incarnation crashed over; all others go on."""
         journeys = self._journeys
         message, journey = journeys.message, journeys.handling
-        journeys.message = journeys.handling = None
-        if message is None:
-            return
         if isinstance(message, Route):
             journey = journeys.by_request.get(message.id)
             if journey is None:
                 # It crashed before there was a journey, or had ended it; closing twice does no harm.
                 message.slot.fail(_crashed_over(message))
                 self._closed(message.id)
-                return
         elif isinstance(message, CallerLeft):
             journey = journeys.by_request.get(message.request)
-        elif not isinstance(message, Opened):
+        elif isinstance(message, Opened):
+            journey = journeys.by_attempt.get(message.attempt)
+        elif message is not None:
             journey = journeys.by_attempt.get(message.attempt, journey)
             if journey is not None and journey.attempt == message.attempt:
                 self._forget_attempt(journey)
-        else:
-            journey = journeys.by_attempt.get(message.attempt)
         if journey is not None and journey.route.id in journeys.by_request:
             self._abandon(journey)
+        # Only now: whoever crashes over this, too, leaves it to the next one.
+        journeys.message = journeys.handling = None
 
     def _abandon(self, journey: Journey) -> None:
         """End a request for its caller; for the house it ends when the attempt that is out has been answered."""

@@ -153,7 +153,8 @@ class Trace:
         if self.listening:
             fact = Fact(at, kind, request, attempt, key, details)
             for sink in tuple(self._sinks):
-                self._tell(sink, fact)
+                if sink in self._sinks:  # unless another listener has just removed it, or ended the trace
+                    self._tell(sink, fact)
 
     def _tell(self, sink: Sink, fact: Fact | None) -> None:
         """Tell one listener. One that raises is told no more: whoever only listens must not hurt those who act."""

@@ -40,7 +40,16 @@ from ..actors.stand_in import StandIn
 from ..actors.trace import Kind, Trace
 from .config import Config, Entry, load_config
 from .spec import ChildSpec, Strategy
-from .supervisor import ChildEnded, ChildRestarting, ChildStarted, Ending, IntensityExceeded, Report, Supervisor
+from .supervisor import (
+    ChildEnded,
+    ChildRestarting,
+    ChildStarted,
+    ChildStartFailed,
+    Ending,
+    IntensityExceeded,
+    Report,
+    Supervisor,
+)
 
 MESSAGES_PER_REQUEST: Final = 6
 """The most messages that one request can have in one mailbox at once (to a model: its attempt, what its worker
@@ -133,11 +142,14 @@ class Stage:
     async def leave(self, *, at_once: bool) -> None:
         """Close the door, let those inside finish, see out the rest, take the tree down."""
         self.router.close_door()
-        if not at_once:
-            with trio.move_on_after(self._config.shutdown_timeout):
-                await self.router.wait_idle()
-        self.router.dismiss(RouterClosed)
-        self._root.shut_down()
+        try:
+            if not at_once:
+                with trio.move_on_after(self._config.shutdown_timeout):
+                    await self.router.wait_idle()
+        finally:
+            # Also when this wait is cancelled: those who wait in other tasks are told.
+            self.router.dismiss(RouterClosed)
+            self._root.shut_down()
 
     # The parts and who performs them
 
@@ -166,13 +178,16 @@ class Stage:
         """Keep one candidate's actor on stage; where that cannot be done, the stand-in performs its part."""
         part = self._parts[entry.key]
         name = entry.key.name
+        has_started = False
         while True:
             actor = self._supervisor(name, [ChildSpec(name, partial(self._perform_actor, entry))])
             try:
                 await actor.run(task_status=task_status)
-            except IntensityExceeded as exc:
+            except (IntensityExceeded, ChildStartFailed) as exc:
+                if isinstance(exc, ChildStartFailed) and not has_started:
+                    raise  # it has never been on stage: whoever opens the router is told
                 log.error("%s is down until it is reset: %s", entry.key, exc)
-                task_status = trio.TASK_STATUS_IGNORED
+                task_status, has_started = trio.TASK_STATUS_IGNORED, True
                 await StandIn(part, answer=self._mailbox.post, trace=self._trace).run()
             else:
                 return
