@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import trio
 from attrs import frozen
@@ -22,6 +22,7 @@ from .errors import (
     RouterClosed,
     RouterCrashed,
     RouterOverloaded,
+    UnderstudyError,
     UnknownModel,
 )
 from .events import Events
@@ -34,6 +35,10 @@ from .part import ModelStatus, Part
 from .reply import Reply, ReplyStream
 from .router import CallerLeft, Finished, Route, RouterMessage, Word
 from .trace import Sink, Trace
+
+
+LONGEST: Final = 1e9
+"""Seconds; a longer timeout is as good as none."""
 
 
 @frozen
@@ -211,6 +216,7 @@ class Router:
             part.mailbox.post(reset)
         await reset.done.wait()
         self._check_open()
+        self._check_open()
 
     # The way in and out
 
@@ -219,6 +225,7 @@ class Router:
         if len(self._pending) >= self._house.max_pending:
             raise RouterOverloaded(self._house.max_pending)
         timeout = _seconds(self._house.default_timeout if call.timeout is None else call.timeout)
+        _check_endpoint(call.endpoint)
         _check_json(call.body)
         demand = estimate_demand(call.body)
         model, plan = self._house.plan(call.model, demand.images)
@@ -240,9 +247,14 @@ class Router:
     async def _wait(self, route: Route, slot: Slot[Word]) -> Word:
         """Wait for the next word; the deadline wins over a word that comes at the same instant."""
         with trio.move_on_at(route.deadline):
-            word = await slot.wait()
-            if trio.current_time() < route.deadline:
-                return word
+            try:
+                word = await slot.wait()
+            except UnderstudyError:
+                if trio.current_time() < route.deadline:
+                    raise
+            else:
+                if trio.current_time() < route.deadline:
+                    return word
         timeout = self._house.default_timeout if route.call.timeout is None else route.call.timeout
         raise DeadlineExceeded(route.model, timeout, route.records)
 
@@ -283,6 +295,8 @@ class Router:
             route.slot.fail(error())
         for reset in self._resets.values():
             reset.done.set()
+        for reset in self._resets.values():
+            reset.done.set()
 
     def crashed(self, detail: str) -> None:
         """Note that there is no router any more, and that there will not be another."""
@@ -309,7 +323,7 @@ def _rejected(message: str) -> RequestRejected:
 def _seconds(timeout: object) -> float:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
         raise _rejected(f"timeout is a number of seconds above 0, not {timeout!r}")
-    return timeout
+    return min(timeout, LONGEST)
 
 
 def _chat_body(messages: object, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -321,6 +335,16 @@ def _chat_body(messages: object, params: Mapping[str, Any]) -> dict[str, Any]:
     if "stream" in params:
         raise _rejected("stream is not a parameter: use Router.stream to read a reply as it is written")
     return {**params, "messages": [dict(message) for message in messages]}
+
+
+def _check_endpoint(endpoint: object) -> None:
+    """Refuse what is no path below the API's base: put after a host's name, it could make it another's."""
+    if not isinstance(endpoint, str) or not endpoint.startswith("/") or not _is_plain(endpoint):
+        raise _rejected(f'endpoint is a path such as "/chat/completions", not {endpoint!r}')
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _check_json(body: object) -> None:

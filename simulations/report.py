@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from attrs import frozen
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +19,9 @@ from .rehearsal import Recording
 
 STRIP_WIDTH: Final = 60
 MARKS: Final = {"served": ("█", "green"), "failed": ("▄", "yellow"), "cooling": ("·", "red"), "idle": (" ", "dim")}
+WIDE: Final = 125
+"""Columns from which on there is room for models and credentials."""
+
 SHOWN_COOLDOWNS: Final = 40
 SHOWN_VIOLATIONS: Final = 10
 
@@ -95,7 +99,9 @@ def show(run: Recording, console: Console) -> None:
     served = sum(fare.served_by is not None for fare in run.fares)
     console.print(Text(run.scenario.name, "bold"), f"(seed {run.seed})")
     console.print(Text(run.scenario.lesson, "dim"))
-    console.print(Group("", _candidates(run), "", _strips(run), "", _cooldown_table(run), ""))
+    console.print(
+        Group("", _candidates(run, wide=console.width >= WIDE), "", _strips(run), "", _cooldown_table(run), "")
+    )
     console.print(f"{served} of {len(run.fares)} requests served in {run.ended_at / 60:.1f} virtual minutes.")
     for error, count in Counter(fare.error for fare in run.fares if fare.error).items():
         console.print(f"  {count} ended with {error}")
@@ -107,9 +113,10 @@ def _by_candidate(facts: Sequence[Fact]) -> Counter[tuple[ModelKey | None, Kind]
     return Counter((fact.key, fact.kind) for fact in facts)
 
 
-def _candidates(run: Recording) -> Table:
-    table = Table(title="Who served what", title_justify="left", header_style="bold")
-    for name in ("candidate", "model", "credential"):
+def _candidates(run: Recording, *, wide: bool) -> Table:
+    table = Table(title="Who served what", title_justify="left", header_style="bold", box=SIMPLE_HEAD)
+    table.add_column("candidate", no_wrap=True)
+    for name in ("model", "credential") if wide else ():
         table.add_column(name)
     for name in ("sent", "served", "share", "failed", "refused"):
         table.add_column(name, justify="right")
@@ -120,8 +127,7 @@ def _candidates(run: Recording) -> Table:
         failed = ", ".join(f"{count} {reason}" for reason, count in sorted(status.failures.items()))
         table.add_row(
             status.name,
-            f"{status.provider}/{status.model}",
-            status.credential or "none",
+            *((f"{status.provider}/{status.model}", status.credential or "none") if wide else ()),
             str(kinds[status.key, Kind.ADMITTED]),
             str(served),
             f"{served / total:.1%}",
@@ -158,7 +164,9 @@ def _strip(run: Recording, key: ModelKey) -> Text:
 
 
 def _cooldown_table(run: Recording) -> Table:
-    table = Table(title="When each candidate cooled, and why", title_justify="left", header_style="bold")
+    table = Table(
+        title="When each candidate cooled, and why", title_justify="left", header_style="bold", box=SIMPLE_HEAD
+    )
     for name in ("from", "until"):
         table.add_column(name, justify="right")
     table.add_column("candidate")
