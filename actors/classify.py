@@ -259,17 +259,23 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
         yield link
         if isinstance(link, BaseExceptionGroup):
             waiting.extend(link.exceptions)
+        waiting.extend(arg for arg in link.args if isinstance(arg, BaseException))  # that is how httpcore wraps
         cause = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
         if cause is not None:
             waiting.append(cause)
 
 
 def _describe(exc: BaseException) -> str:
-    try:
-        text = str(exc)
-    except Exception:  # an exception's own __str__ is foreign code
-        text = ""
+    """Return the exception's name and text; one that says nothing may have a cause that does, as with TLS."""
+    text = next((text for link in _chain(exc) if (text := _text(link))), "")
     return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
+
+
+def _text(exc: BaseException) -> str:
+    try:
+        return str(exc)
+    except Exception:  # an exception's own __str__ is foreign code
+        return ""
 
 
 def _content(response: httpx.Response) -> bytes:

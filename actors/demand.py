@@ -72,13 +72,16 @@ def estimate_demand(body: Mapping[str, Any]) -> Demand:
     for name in ("input", "prompt", "tools", "functions", "response_format"):
         texts.add(body.get(name))
     answer = body.get("max_completion_tokens") or body.get("max_tokens")
-    stated = isinstance(answer, int) and not isinstance(answer, bool)
     return Demand(
         prompt_tokens=math.ceil(texts.tokens),
-        answer_tokens=max(0, min(answer, TOKENS_MAX)) if stated else 0,
+        answer_tokens=_sane(answer),
         images=texts.images,
         tools=bool(body.get("tools") or body.get("functions")),
     )
+
+
+def _sane(tokens: object) -> int:
+    return max(0, min(tokens, TOKENS_MAX)) if isinstance(tokens, int) and not isinstance(tokens, bool) else 0
 
 
 class _Tally:

@@ -36,7 +36,6 @@ from .reply import Reply, ReplyStream
 from .router import CallerLeft, Finished, Route, RouterMessage, Word
 from .trace import Sink, Trace
 
-
 LONGEST: Final = 1e9
 """Seconds; a longer timeout is as good as none."""
 

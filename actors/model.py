@@ -416,8 +416,8 @@ class ModelActor:
             outcome = Failure.of(Reason.UNKNOWN, f"a bug in the wire: {type(bug).__name__}")
             self._record(trio.current_time(), Kind.CRASHED, attempt, actor="worker", detail=type(bug).__name__)
         finally:
-            attempt.leash.detach()
             held.attended = False
+            attempt.leash.detach()
             post(
                 Ended(
                     attempt.id,
@@ -463,8 +463,7 @@ class ModelActor:
             case Struck():
                 message.taken = True
             case Reset():
-                self.part.cooldown.reset()
-                message.done.set()
+                self._on_reset(message, now)
 
     def _crash_of(self, held: Held, *, executed: bool) -> Failed:
         failure = Failure.of(Reason.UNKNOWN, f"the actor of {self.key} crashed while it held this attempt")

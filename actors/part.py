@@ -204,11 +204,7 @@ class Part:
     def unattended(self) -> list[Held]:
         """Return the attempts that a crash left behind: nobody will report on them, and they wait for nothing."""
         waiting = {held.attempt.id for held in (*self.queue, *self.held_back)}
-        return [
-            held
-            for held in self.open.values()
-            if held.ended or not (held.attended or held.attempt.id in waiting)
-        ]
+        return [held for held in self.open.values() if held.ended or not (held.attended or held.attempt.id in waiting)]
 
     def distrust(self, now: float) -> list[Held]:
         """Start over with an empty bucket and a cooldown; return all attempts, which nobody works on any more."""

@@ -249,8 +249,8 @@ class RouterActor:
             self._record(now, Kind.RESTARTED_STREAM, journey, key=journey.key)
         journey.served_by = journey.key
         then: Slot[Word] = Slot()
-        slot, journey.route.slot = journey.route.slot, then
-        slot.fill(StreamOpened(journey.key, opened.chunks, then))
+        journey.route.slot.fill(StreamOpened(journey.key, opened.chunks, then))
+        journey.route.slot = then  # only now: a crash before this is told in the slot that the caller waits on
 
     def _follow(self, journey: Journey, decision: Decision, now: float) -> None:
         """Do what the itinerary has decided."""

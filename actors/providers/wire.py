@@ -6,7 +6,7 @@ goes to the configured base URL and nowhere else. Whatever goes wrong is returne
 shows a secret.
 
 Our own limits are kept by one cancel scope (`Patience`), so that they hold for any transport. The caller's own
-deadline is not looked at here: the caller cancels.
+deadline is not kept here: whoever performs the attempt cancels it.
 """
 
 from __future__ import annotations
@@ -55,6 +55,10 @@ DRAIN_TIME: Final = 0.25
 """Seconds that a finished stream is given to end its body, so that its connection can be used again."""
 
 KEPT_ALIVE: Final = 8
+"""How many idle connections are kept."""
+
+KEPT_ALIVE_TIME: Final = 4.0
+"""Seconds that one is kept. Many servers close theirs after five, and a request that crosses with that is lost."""
 
 CUT: Final = "…"
 """How a message ends that was too long."""
@@ -151,7 +155,9 @@ class HttpWire:
                 verify=tls(),
                 proxy=endpoint.proxy,
                 timeout=timeout,
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_ALIVE),
+                limits=httpx.Limits(
+                    max_connections=None, max_keepalive_connections=KEPT_ALIVE, keepalive_expiry=KEPT_ALIVE_TIME
+                ),
             )
 
     async def aclose(self) -> None:

@@ -99,9 +99,7 @@ class Provider(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         body: Json = json.loads(request.content)
         secret = request.headers.get("authorization", "").removeprefix("Bearer ")
-        received = Received(
-            len(self.log), trio.current_time(), request.url.host, secret, str(body.get("model")), body
-        )
+        received = Received(len(self.log), trio.current_time(), request.url.host, secret, str(body.get("model")), body)
         self.log.append(received)
         self._enter(received)
         streams = False

@@ -92,14 +92,20 @@ class Cast:
 async def cast(
     *entries: Fields,
     scripts: Sequence[Sequence[Behaviour]] = (),
+    tls: bool = False,
+    before: Callable[[Sequence[LoopbackProvider]], None] = lambda _: None,
     **config: Any,
 ) -> AsyncIterator[Cast]:
-    """Open a router over as many providers as there are `entries`, which add to the usual fields, or replace them."""
+    """Open a router over as many providers as there are `entries`, which add to the usual fields, or replace them.
+
+    `before` is called when there are providers and no router yet.
+    """
     entries = entries or ({}, {})
     async with AsyncExitStack() as stack:
-        providers = [await stack.enter_async_context(loopback_provider()) for _ in entries]
+        providers = [await stack.enter_async_context(loopback_provider(tls=tls)) for _ in entries]
         for provider, script in zip(providers, scripts, strict=False):
             provider.script(*script)
+        before(providers)
         model_list = []
         for n, fields in enumerate(entries):
             usual = {"model_name": NAMES[n], "model": f"openai/{MODELS[n]}", "api_key": KEYS[n]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -118,7 +117,7 @@ def test_an_error_says_whose_it_was_and_what_status_it_had(
     async def scene(it: Cast) -> None:
         error = await it.fails(AllCandidatesFailed, it.chat)
         assert reasons(error.attempts) == [("first", Outcome.FAILED, reason)]
-        assert f"first (openai/m-1): failed after" in str(error)
+        assert "first (openai/m-1): failed after" in str(error)
         assert error.attempts[0].detail != str(reason)
         assert status is None or str(status) in error.attempts[0].detail
 
@@ -219,7 +218,6 @@ def echoes(key: str) -> list[Behaviour]:
 
 def test_no_key_is_shown_also_if_the_provider_repeats_it() -> None:
     async def scene(it: Cast) -> None:
-        beginning = KEYS[0][:8]
         for behaviour in echoes(KEYS[0]):
             for streamed in (False, True):
                 it.first.script(behaviour)
@@ -229,7 +227,8 @@ def test_no_key_is_shown_also_if_the_provider_repeats_it() -> None:
                 except understudy.UnderstudyError as error:
                     it.hear(error, getattr(error, "attempts", ()), getattr(error, "failure", None))
                 await it.router.reset("first")
-        assert not [said for said in it.said if said.rstrip("…").endswith(beginning)]
+        for length in range(3, len(KEYS[0])):  # where a message was cut short, no part of the key is left either
+            assert not [said for said in it.said if KEYS[0][:length] + "…" in said]
         assert it.first.script_left == 0
 
     perform(scene)
@@ -248,11 +247,14 @@ def test_a_secret_header_is_not_shown_either() -> None:
 
 # ---- fuzz
 
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+"""With real sockets and real time it would take minutes."""
+
 WHOLE = b'{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}'
 EVENTS = b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-VALID = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nset-cookie: a=b\r\n"
-    b"content-length: %d\r\n\r\n%b" % (len(WHOLE), WHOLE)
+VALID = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nset-cookie: a=b\r\ncontent-length: %d\r\n\r\n%b" % (
+    len(WHOLE),
+    WHOLE,
 )
 STREAMED = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -282,14 +284,14 @@ def mutated(draw: st.DrawFn, original: bytes) -> bytes:
 RESPONSES = st.one_of(mutated(VALID), mutated(STREAMED), st.binary(max_size=60), st.lists(SCRAPS).map(b"".join))
 
 
-@given(st.lists(st.tuples(RESPONSES, st.booleans()), min_size=8, max_size=8))
+@given(st.lists(st.tuples(RESPONSES, st.booleans()), min_size=6, max_size=6))
 @example([(VALID, False), (VALID, True), (STREAMED, False), (STREAMED, True)])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=set(Phase) - {Phase.shrink})
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=NO_SHRINKING)
 def test_whatever_bytes_come_back_somebody_serves_or_a_typed_error_comes(responses: list[tuple[bytes, bool]]) -> None:
     async def scene(it: Cast) -> None:
         for data, streamed in responses:
             it.first.script(Garbage(data))
-            with trio.fail_after(1.5):
+            with trio.fail_after(5):
                 try:
                     reply = (await it.read())[0] if streamed else await it.chat()
                     assert reply.served_by.name in {"first", "second"}
@@ -298,8 +300,7 @@ def test_whatever_bytes_come_back_somebody_serves_or_a_typed_error_comes(respons
             await it.router.reset("first")
         assert [fact for fact in it.facts if fact.kind == "crashed"] == []
 
-    random.seed(0)
-    perform(scene, {**LIMITS, "request_timeout": 0.3}, {})
+    perform(scene, {**LIMITS, "request_timeout": SHORT}, {})
 
 
 def test_the_valid_responses_of_the_fuzzer_are_valid() -> None:
@@ -315,7 +316,7 @@ def test_a_silent_provider_is_given_up_and_let_go() -> None:
     async def scene(it: Cast) -> None:
         reply = await it.chat()
         assert reasons(reply.attempts) == fell_back(Reason.TIMEOUT)
-        with trio.fail_after(0.5):
+        with trio.fail_after(1):
             await it.first.wait_closed()
 
     perform(scene, {"request_timeout": SHORT}, {}, scripts=[[Silent()]])

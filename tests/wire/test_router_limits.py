@@ -60,12 +60,12 @@ def test_a_limit_that_is_reached_is_the_provider_s_timeout(limit: str, behaviour
     async def scene(it: Cast) -> None:
         began = trio.current_time()
         reply = (await it.read())[0] if streamed else await it.chat()
-        assert SHORT <= trio.current_time() - began < SHORT + 0.5
+        assert SHORT <= trio.current_time() - began < SHORT + 2
         assert reasons(reply.attempts) == fell_back(Reason.TIMEOUT)
         assert limit in reply.attempts[0].detail
         assert reply.text == TEXT
         assert it.status().state == "cooling"
-        with trio.fail_after(0.3):
+        with trio.fail_after(1):
             await it.first.wait_closed()
 
     perform(scene, {limit: SHORT}, {}, scripts=[[behaviour]])
@@ -118,7 +118,7 @@ def test_a_limit_that_is_reached_later_is_an_interruption(limit: str, behaviour:
         assert error.failure.reason is Reason.TIMEOUT
         assert limit in error.failure.message
         assert error.served_by.name == "first"
-        with trio.fail_after(0.3):
+        with trio.fail_after(1):
             await it.first.wait_closed()
 
     perform(scene, {limit: SHORT}, {}, scripts=[[behaviour]])

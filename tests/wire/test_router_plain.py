@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import trio
 
 import understudy
-from tests.loopback import USAGE, Answer, Silent, Slow, Status, loopback_provider
+from tests.loopback import USAGE, Answer, Behaviour, Exchange, Silent, Slow, Status, loopback_provider
 from understudy import Call, Outcome, Reason, RequestRejected
 
 from .cast import KEYS, MESSAGES, TEXT, Cast, fell_back, perform, reasons
@@ -25,7 +27,7 @@ def test_a_reply_has_its_text_its_usage_and_its_author() -> None:
 
 
 def test_what_the_caller_wrote_arrives_as_it_was_written() -> None:
-    params = {
+    params: dict[str, Any] = {
         "temperature": 0.25,
         "max_tokens": 17,
         "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "x-ü": "\u2028"}}}],
@@ -33,11 +35,11 @@ def test_what_the_caller_wrote_arrives_as_it_was_written() -> None:
         "top_k": 3,
         "metadata": {"nested": [[], {}, [None, True, -0.0]]},
     }
-    content = [
+    content: list[dict[str, Any]] = [
         {"type": "text", "text": "What is on it? \U0001f600 \ud83d"},
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}},
     ]
-    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": content}]
+    messages: list[dict[str, Any]] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": content}]
 
     async def scene(it: Cast) -> None:
         await it.router.chat("first", messages, **params)
@@ -105,6 +107,24 @@ def test_a_connection_is_used_again_after_an_error_answer() -> None:
         assert [seen.connection for seen in it.first.requests] == [0, 0]
 
     perform(scene, scripts=[[Status(500)]])
+
+
+class AnswerAndLeave(Behaviour):
+    """Answers as if the connection stayed, and closes it."""
+
+    async def play(self, exchange: Exchange) -> None:
+        await Answer().play(exchange)
+        exchange.hang_up()
+
+
+def test_a_connection_that_the_provider_closed_meanwhile_is_not_used_again() -> None:
+    async def scene(it: Cast) -> None:
+        for _ in range(5):
+            assert (await it.chat()).served_by.name == "first"
+            await it.first.wait_closed()
+        assert it.first.connections == 5
+
+    perform(scene, scripts=[[AnswerAndLeave()] * 5])
 
 
 def test_cookies_do_not_stick_to_other_candidates() -> None:
@@ -197,7 +217,7 @@ def test_a_caller_who_is_cancelled_takes_the_connection_along() -> None:
             await it.first.wait_for_requests(1)
             assert it.status().in_flight == 1
             nursery.cancel_scope.cancel()
-        with trio.fail_after(0.5):
+        with trio.fail_after(1):
             await it.first.wait_closed()
         await it.until_idle()
         assert it.status().state == "healthy"
@@ -209,7 +229,7 @@ def test_a_caller_who_is_cancelled_takes_the_connection_along() -> None:
 def test_a_caller_whose_time_runs_out_takes_the_connection_along() -> None:
     async def scene(it: Cast) -> None:
         await it.fails(understudy.DeadlineExceeded, lambda: it.chat(timeout=0.1))
-        with trio.fail_after(0.5):
+        with trio.fail_after(1):
             await it.first.wait_closed()
         assert it.status().state == "healthy"
 
@@ -232,7 +252,7 @@ def test_closing_the_router_ends_what_is_under_way() -> None:
             async with understudy.open_router({"model_list": [entry], "shutdown_timeout": 0.1}) as router:
                 nursery.start_soon(ask, router)
                 await provider.wait_for_requests(1)
-            with trio.fail_after(0.5):
+            with trio.fail_after(1):
                 await provider.wait_closed()
         assert len(ended) == 1
 

@@ -1,4 +1,4 @@
-"""Streams over real sockets: where they begin, how they end, what becomes of one that breaks, and who waits for whom."""
+"""Streams over real sockets: where they begin, how they end, what becomes of broken ones, and who waits for whom."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_who_serves_is_known_from_the_first_chunk_and_the_reply_only_at_the_end(
             assert stream.served_by.name == "second"
             assert reasons(stream.attempts) == [("first", Outcome.FAILED, Reason.OVERLOADED)]
             with pytest.raises(RuntimeError):
-                assert stream.reply
+                _ = stream.reply
             assert [chunk async for chunk in stream]
             assert [chunk async for chunk in stream] == []
         assert reasons(stream.reply.attempts) == fell_back(Reason.OVERLOADED)
@@ -281,9 +281,9 @@ def test_a_body_that_stays_open_after_done_is_not_waited_for() -> None:
     async def scene(it: Cast) -> None:
         began = trio.current_time()
         reply, _ = await it.read()
-        assert trio.current_time() - began < 0.6
+        assert trio.current_time() - began < 2
         assert reply.text == TEXT
-        with trio.fail_after(0.5):
+        with trio.fail_after(1):
             await it.first.wait_closed()
         assert (it.status().state, it.status().served) == ("healthy", 1)
 
@@ -353,14 +353,16 @@ def test_a_slow_reader_slows_the_provider_down_and_is_not_held_against_it() -> N
     async def scene(it: Cast) -> None:
         async with it.stream() as stream:
             await anext(stream)
-            await trio.sleep(0.2)
-            ahead = flood.sent
+            ahead = -1
+            while ahead != flood.sent:
+                ahead = flood.sent
+                await trio.sleep(0.1)
             await trio.sleep(3 * SHORT)  # longer than all limits
             assert flood.sent == ahead, "nothing is taken for a reader who does not read"
             assert ahead < 20_000_000
             for _ in range(100):
                 assert (await anext(stream)).text == "x" * 1000
-        with trio.fail_after(0.5):
+        with trio.fail_after(1):
             await it.first.wait_closed()
         assert it.status().state == "healthy"
 
@@ -389,7 +391,7 @@ def test_a_reader_who_leaves_closes_the_connection_at_once(behaviour: Behaviour)
             while not (await anext(stream)).text:
                 pass
             assert it.status().in_flight == 1
-        with trio.fail_after(0.3):
+        with trio.fail_after(1):
             await it.first.wait_closed()
             await it.until_idle()
         assert (it.status().state, it.status().served) == ("healthy", 0)
@@ -413,7 +415,7 @@ def test_a_reader_who_leaves_a_body_of_tiny_pieces_leaves_nothing_behind() -> No
     async def scene(it: Cast) -> None:
         async with it.stream() as stream:
             assert (await anext(stream)).text == "a"
-        with trio.fail_after(0.5):
+        with trio.fail_after(1):
             await it.first.wait_closed()
 
     perform(scene, scripts=[[TinyPieces()]])
@@ -429,7 +431,7 @@ def test_an_error_event_at_the_head_of_tiny_pieces_leaves_nothing_behind() -> No
 
     async def scene(it: Cast) -> None:
         assert reasons((await it.read())[0].attempts) == fell_back(Reason.BILLING)
-        with trio.fail_after(0.5):
+        with trio.fail_after(1):
             await it.first.wait_closed()
 
     perform(scene, scripts=[[ErrorFirst()]])
@@ -442,7 +444,7 @@ def test_a_reader_who_is_cancelled_closes_the_connection_at_once() -> None:
             await it.first.wait_for_requests(1)
             await trio.sleep(0.05)
             nursery.cancel_scope.cancel()
-        with trio.fail_after(0.3):
+        with trio.fail_after(1):
             await it.first.wait_closed()
             await it.until_idle()
         assert it.status().state == "healthy"
@@ -452,11 +454,14 @@ def test_a_reader_who_is_cancelled_closes_the_connection_at_once() -> None:
 
 def test_an_error_of_the_reader_s_own_comes_out_as_it_is() -> None:
     async def scene(it: Cast) -> None:
-        with pytest.raises(KeyError, match="mine"):
+        async def read() -> None:
             async with it.stream() as stream:
                 await anext(stream)
                 raise KeyError("mine")
-        with trio.fail_after(0.3):
+
+        with pytest.raises(KeyError, match="mine"):
+            await read()
+        with trio.fail_after(1):
             await it.first.wait_closed()
 
     perform(scene, scripts=[[StallStream(AFTER)]])
@@ -465,7 +470,7 @@ def test_an_error_of_the_reader_s_own_comes_out_as_it_is() -> None:
 def test_a_reader_whose_time_runs_out_is_told_so_and_nobody_is_to_blame() -> None:
     async def scene(it: Cast) -> None:
         await it.fails(DeadlineExceeded, lambda: it.read(timeout=SHORT))
-        with trio.fail_after(0.3):
+        with trio.fail_after(1):
             await it.first.wait_closed()
         assert it.status().state == "healthy"
 
@@ -479,7 +484,7 @@ def test_a_reader_who_neither_reads_nor_leaves_holds_nothing_past_its_deadline(b
             async with it.stream(timeout=SHORT) as stream:
                 await trio.sleep(2 * SHORT)
                 await it.until_idle()
-                with trio.fail_after(0.3):
+                with trio.fail_after(1):
                     await it.first.wait_closed()
                 async for _ in stream:
                     pass
@@ -526,7 +531,7 @@ def test_one_who_waits_for_the_first_content_can_be_cancelled() -> None:
         with trio.move_on_after(SHORT) as scope:
             await ask()
         assert scope.cancelled_caught
-        with trio.fail_after(0.3):
+        with trio.fail_after(1):
             await it.first.wait_closed()
         assert it.status().state == "healthy"
         assert (await it.router.chat("first", MESSAGES)).served_by.name == "first"
