@@ -35,7 +35,7 @@ class Reply:
         """The text of the first choice; ``""`` if it has none (it may have tool calls)."""
         content = self._message.get("content")
         if isinstance(content, list):
-            texts = (part.get("text") for part in content if isinstance(part, dict))
+            texts = (part.get("text") if isinstance(part, dict) else part for part in content)
             return "".join(text for text in texts if isinstance(text, str))
         return content if isinstance(content, str) else ""
 

@@ -236,7 +236,8 @@ class RouterActor:
         if journey.served_by is None:
             self._follow(journey, journey.itinerary.failed(now, failed), now)
             return
-        journey.broken = failed.failure
+        if journey.broken is None:
+            journey.broken = failed.failure  # what comes after it is the failure of those who were to start over
         if journey.route.call.on_interrupt is OnInterrupt.RESTART:
             self._follow(journey, journey.itinerary.failed(now, failed), now)
         else:
@@ -247,7 +248,7 @@ class RouterActor:
         assert journey.key is not None
         if journey.served_by is not None:
             self._record(now, Kind.RESTARTED_STREAM, journey, key=journey.key)
-        journey.served_by = journey.key
+        journey.served_by, journey.broken = journey.key, None
         then: Slot[Word] = Slot()
         journey.route.slot.fill(StreamOpened(journey.key, opened.chunks, then))
         journey.route.slot = then  # only now: a crash before this is told in the slot that the caller waits on

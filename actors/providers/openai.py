@@ -272,7 +272,7 @@ def _text_of(choices: Iterable[Any]) -> str:
         if isinstance(content, str):
             texts.append(content)
         elif isinstance(content, list):
-            parts = (part.get("text") for part in content if isinstance(part, dict))
+            parts = (part.get("text") if isinstance(part, dict) else part for part in content)
             texts.extend(text for text in parts if isinstance(text, str))
     return "".join(texts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from understudy import AllCandidatesFailed, Reply, Router, RouterOverloaded, State, open_router
+from understudy import AllCandidatesFailed, Fact, Kind, Reply, Router, RouterOverloaded, State, open_router
 
 from .virtual import HELLO, Deal, Provider, Received, config, entry, fail, run
 
@@ -23,7 +23,7 @@ async def everybody(router: Router, model: str, callers: int, *, timeout: float)
 
     async def ask(i: int) -> None:
         try:
-            told.append((i, await router.chat(model, HELLO, timeout=timeout, user=f"{i}")))
+            told.append((i, await router.chat(model, HELLO, timeout=timeout, user=f"{i}", max_tokens=93)))
         except AllCandidatesFailed as exc:
             told.append((i, exc))
 
@@ -52,27 +52,22 @@ def test_ten_of_fifty_go_at_once_and_the_others_go_on_to_the_fallback(seed: int)
 @pytest.mark.parametrize("limit", [{"rpm": 10}, {"tpm": 1000}, {"rpm": 10, "burst": 3}])
 def test_with_nobody_else_they_wait_in_the_order_in_which_they_came(seed: int, limit: dict[str, int]) -> None:
     provider = Provider(lambda _: Deal(tokens=100))
+    facts: list[Fact] = []
 
     async def play() -> list[tuple[int, object]]:
         async with open_router(config(entry("a", **limit)), transport=provider) as router:
+            router.listen(lambda fact: facts.append(fact) if fact is not None else None)
             return await everybody(router, "a", 35, timeout=1_000)
 
     told = run(play, seed=seed)
     assert all(isinstance(reply, Reply) for _, reply in told)
     times = [received.at for received in provider.log]
-    if "rpm" in limit:
-        assert most_in_a_minute(times) == 10
-        assert sum(at == 0 for at in times) == limit.get("burst", 10)
-        assert times[-1] < 200, "and no longer than they must"
-        came = [received.body["user"] for received in provider.log]
-        queued = came[limit.get("burst", 10) :]
-        # Who was told last waited longest: the order of the queue is the order of admission.
-        assert len(set(came)) == 35
-        assert [str(i) for i, _ in told][-len(queued) :] == queued
-    else:
-        later = [at for at in times if at > 1]
-        assert most_in_a_minute(later) <= 14  # 1,000 tokens are ten of a hundred, and what was reserved is less
-        assert times[-1] < 600
+    assert most_in_a_minute(times) == 10
+    assert sum(at == 0 for at in times) == limit.get("burst", 10)
+    assert times[-1] < 200, "and no longer than they must"
+    assert len({received.body["user"] for received in provider.log}) == 35
+    queued = [fact.attempt for fact in facts if fact.kind is Kind.QUEUED]
+    assert queued == [fact.attempt for fact in facts if fact.kind is Kind.ADMITTED][-len(queued) :]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

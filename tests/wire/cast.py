@@ -25,7 +25,7 @@ KEYS: Final = ("open-sesame-of-the-first", "xyzzy-of-the-second", "plugh-of-the-
 MODELS: Final = ("m-1", "m-2", "m-3")
 MESSAGES: Final = [{"role": "user", "content": "Hi"}]
 TEXT: Final = "Hello from the loopback."
-SCENE_TIME: Final = 8.0
+SCENE_TIME: Final = 20.0
 SHORT: Final = 0.15
 
 E = TypeVar("E", bound=understudy.UnderstudyError)

@@ -215,6 +215,14 @@ def test_content_in_parts_is_kept() -> None:
     assert whole.text == "Yes" == "".join(each.text for each in chunks)
 
 
+@given(st.lists(st.text(max_size=3) | st.lists(st.text(max_size=3) | JSONS, max_size=3), max_size=5))
+@example(["a", ["b", {"text": "c", "x": 1}], "d"])
+def test_content_in_odd_parts_reads_the_same_in_pieces_and_as_a_whole(contents: list[Any]) -> None:
+    whole, chunks, _ = read(*(chunk({"content": content}) for content in contents), chunk({}, "stop"))
+    assert whole.text == "".join(each.text for each in chunks)
+    assert DIALECT.chunks_of(Answer(whole.body)).text == whole.text
+
+
 @pytest.mark.parametrize("index", [None, -1, 10_000, "0", 0.5])
 def test_a_choice_that_does_not_say_properly_which_it_is_is_the_first(index: object) -> None:
     whole, chunks, _ = read(chunk({"content": "a"}, index=index), chunk({"content": "b"}, "stop", index=0))

@@ -286,7 +286,7 @@ RESPONSES = st.one_of(mutated(VALID), mutated(STREAMED), st.binary(max_size=60),
 
 @given(st.lists(st.tuples(RESPONSES, st.booleans()), min_size=6, max_size=6))
 @example([(VALID, False), (VALID, True), (STREAMED, False), (STREAMED, True)])
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=NO_SHRINKING)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=NO_SHRINKING)
 def test_whatever_bytes_come_back_somebody_serves_or_a_typed_error_comes(responses: list[tuple[bytes, bool]]) -> None:
     async def scene(it: Cast) -> None:
         for data, streamed in responses:
