@@ -226,9 +226,10 @@ class Stage:
 
     # Routes
 
-    def _plan(self, model: str, images: bool) -> tuple[str, Sequence[Candidate]]:
+    def _plan(self, model: object, images: bool) -> tuple[str, Sequence[Candidate]]:
         """Return the route that is meant by `model`, and its candidates."""
-        route = self._config.resolve(model)
+        # What is no text at all is nobody's name either, and is told like any other.
+        route = self._config.resolve(model if isinstance(model, str) else repr(model))
         if images and route in self._image_plans:
             return route, self._image_plans[route]
         return route, self._plans[route]

@@ -126,8 +126,9 @@ def perform(play: Play, step: int, seed: int) -> int | None:
             async with trio.open_nursery() as nursery:
                 await play.prepare(router, nursery)
                 health = [status.state for status in router.snapshot()]
-                with trio.CancelScope() as scope:
-                    steps = Steps(scope, step)
+                scope = trio.CancelScope()
+                steps = Steps(scope, step)
+                with scope:
                     trio.lowlevel.add_instrument(steps)
                     try:
                         result.append(await play.ask(router))

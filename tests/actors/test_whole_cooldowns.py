@@ -80,7 +80,7 @@ def test_a_credentials_failure_cools_all_who_share_it_and_nobody_else(policy: st
             entry("a", key="shared", fallbacks=["other"]),
             entry("sibling", key="shared", fallbacks=["other"]),
             entry("cousin", key="shared", host="elsewhere.example"),
-            entry("twin", model="maker/a-model", host="a.example", key="its own"),
+            entry("twin", model="maker/a-model", host="a.example", key="its-own"),
             entry("other"),
             policy=policy,
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import trio
@@ -101,24 +103,26 @@ class Outcome:
                 assert not fact.at < received.at < until or any(fact.at <= at <= received.at for at in resets)
 
 
+async def ask(outcome: Outcome, router: Router, model: str, *, stream: bool = False, restart: bool = False) -> None:
+    try:
+        if stream:
+            interrupt = "restart" if restart else "raise"
+            async with router.stream(model, HELLO, timeout=TIMEOUT, on_interrupt=interrupt) as reader:
+                answer: object = "".join([chunk.text async for chunk in reader])
+        else:
+            answer = await router.chat(model, HELLO, timeout=TIMEOUT)
+    except Exception as exc:
+        answer = exc
+    outcome.answers.append(answer)
+
+
+async def leave_early(router: Router) -> None:
+    with trio.move_on_after(0.15), suppress(UnderstudyError):
+        await router.chat("b", HELLO)
+
+
 def perform(injection: Injection, *, seed: int = 0) -> Outcome:
     outcome = Outcome(Provider(script))
-
-    async def ask(router: Router, model: str, *, stream: bool = False, restart: bool = False) -> None:
-        try:
-            if stream:
-                interrupt = "restart" if restart else "raise"
-                async with router.stream(model, HELLO, timeout=TIMEOUT, on_interrupt=interrupt) as reader:
-                    answer: object = "".join([chunk.text async for chunk in reader])
-            else:
-                answer = await router.chat(model, HELLO, timeout=TIMEOUT)
-        except Exception as exc:
-            answer = exc
-        outcome.answers.append(answer)
-
-    async def leave_early(router: Router) -> None:
-        with trio.move_on_after(0.15), suppress(UnderstudyError):
-            await router.chat("b", HELLO)
 
     async def play() -> None:
         async with open_router(CONFIG, transport=outcome.provider) as router:
@@ -129,7 +133,8 @@ def perform(injection: Injection, *, seed: int = 0) -> Outcome:
 
                 def start(model: str, *, stream: bool = False, restart: bool = False) -> None:
                     outcome.callers += 1
-                    nursery.start_soon(lambda: ask(router, model, stream=stream, restart=restart), name=CALLER)
+                    asks = partial(ask, outcome, router, model, stream=stream, restart=restart)
+                    nursery.start_soon(asks, name=CALLER)
 
                 for _ in range(5):
                     start("a")
@@ -158,13 +163,8 @@ def perform(injection: Injection, *, seed: int = 0) -> Outcome:
         journeys.append(Journeys())
         return journeys[-1]
 
-    original = runtime.Journeys
-    runtime.Journeys = remember  # type: ignore[assignment, misc]
-    try:
-        with injection.installed():
-            run(play, seed=seed, longest=5_000)
-    finally:
-        runtime.Journeys = original  # type: ignore[misc]
+    with patch.object(runtime, "Journeys", remember), injection.installed():
+        run(play, seed=seed, longest=5_000)
     if not outcome.crashed:
         assert not journeys[-1].by_request
         assert not journeys[-1].by_attempt
@@ -361,10 +361,10 @@ def test_a_router_that_is_given_up_tells_all_who_wait_and_all_who_come_later(
             async def ask(model: str, stream: bool) -> None:
                 try:
                     if stream:
-                        async with router.stream(model, HELLO, timeout=300) as reader:
+                        async with router.stream(model, HELLO, timeout=900) as reader:
                             assert [chunk async for chunk in reader]
                     else:
-                        await router.chat(model, HELLO, timeout=300)
+                        await router.chat(model, HELLO, timeout=900)
                 except Exception as exc:
                     answers.append((trio.current_time(), exc))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import trio
 
@@ -50,7 +52,7 @@ def test_ten_of_fifty_go_at_once_and_the_others_go_on_to_the_fallback(seed: int)
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("limit", [{"rpm": 10}, {"tpm": 1000}, {"rpm": 10, "burst": 3}])
-def test_with_nobody_else_they_wait_in_the_order_in_which_they_came(seed: int, limit: dict[str, int]) -> None:
+def test_with_nobody_else_they_wait_in_the_order_in_which_they_came(seed: int, limit: dict[str, Any]) -> None:
     provider = Provider(lambda _: Deal(tokens=100))
     facts: list[Fact] = []
 
@@ -219,9 +221,10 @@ def test_a_cooldown_is_waited_for_only_if_the_caller_says_so(seed: int) -> None:
 
     async def play() -> None:
         async with open_router(config(entry("a")), transport=provider) as router:
-            for _ in range(2):
-                with pytest.raises(AllCandidatesFailed) as info:
-                    await router.chat("a", HELLO, timeout=100)
+            with pytest.raises(AllCandidatesFailed):
+                await router.chat("a", HELLO, timeout=100)
+            with pytest.raises(AllCandidatesFailed) as info:
+                await router.chat("a", HELLO, timeout=100)
             assert info.value.retry_after == pytest.approx(30, abs=0.2)
             began = trio.current_time()
             with pytest.raises(AllCandidatesFailed):
