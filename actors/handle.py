@@ -215,7 +215,6 @@ class Router:
             part.mailbox.post(reset)
         await reset.done.wait()
         self._check_open()
-        self._check_open()
 
     # The way in and out
 
@@ -292,8 +291,6 @@ class Router:
         for route in list(self._pending.values()):
             route.leash.cancel()
             route.slot.fail(error())
-        for reset in self._resets.values():
-            reset.done.set()
         for reset in self._resets.values():
             reset.done.set()
 

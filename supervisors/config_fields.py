@@ -202,7 +202,8 @@ ENTRY: Final[Mapping[str, Field]] = {
     "tools": Field(boolean),
     "retries": Field(whole(most=100), 0),
     "retry_within": Field(seconds_or_none, 0.0),
-    "connect_timeout": Field(seconds, 10.0),
+    # Name, TCP and TLS (to a proxy, too) each have this long; past a minute in all, `rpm` could not be kept.
+    "connect_timeout": Field(number(most=20, above=True), 10.0),
     "first_event_timeout": Field(seconds, 60.0),
     "idle_timeout": Field(seconds, 60.0),
     "request_timeout": Field(seconds, 300.0),

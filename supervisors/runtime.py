@@ -26,11 +26,12 @@ import httpx
 import trio
 
 from ..actors.classify import classify
-from ..actors.errors import RouterClosed
+from ..actors.errors import ConfigError, RouterClosed
 from ..actors.handle import House, Router
 from ..actors.identity import ModelKey
 from ..actors.itinerary import Candidate
 from ..actors.mailbox import Mailbox
+from ..actors.masking import presentable
 from ..actors.messages import ModelMessage
 from ..actors.model import ModelActor
 from ..actors.part import Part
@@ -76,7 +77,8 @@ async def open_router(
     Leaving the context ends what is under way: see `shutdown_timeout`.
 
     Raises:
-        ConfigError: the config does not hold; every mistake is named.
+        ConfigError: the config does not hold; every mistake is named. Also where a candidate cannot even be opened:
+            its proxy needs a package that is missing, or ``SSL_CERT_FILE`` names no certificates.
 
     """
     stage = Stage(load_config(config), transport)
@@ -85,12 +87,25 @@ async def open_router(
         try:
             await services.start(stage.run)
             yield stage.router
+        except ChildStartFailed as exc:
+            error = _not_opened(exc)
         except BaseException as exc:
             # Kept until the services have ended, so that it leaves as itself and not in a group.
             error = exc
         await stage.leave(at_once=error is not None and not isinstance(error, Exception))
     if error is not None:
         raise error
+
+
+def _not_opened(failed: ChildStartFailed) -> ConfigError:
+    """Say which candidate could not be opened, and why, in place of the whole chain of supervisors."""
+    cause: BaseException = failed
+    child = failed.child
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+        child = cause.child if isinstance(cause, ChildStartFailed) else child
+    why = presentable(str(cause), 300) or type(cause).__name__
+    return ConfigError([f"{child} cannot be opened: {why}"])
 
 
 class Stage:

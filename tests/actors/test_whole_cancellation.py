@@ -256,6 +256,25 @@ def test_a_reply_at_the_instant_of_the_deadline_loses_to_it(seed: int) -> None:
     run(main, seed=seed)
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_whoever_is_cancelled_already_asks_nobody(seed: int) -> None:
+    facts: list[Fact] = []
+    provider = Provider()
+
+    async def main() -> None:
+        async with open_router(config(entry("a")), transport=provider) as router:
+            router.listen(lambda fact: facts.append(fact) if fact is not None else None)
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                await router.chat("a", HELLO)
+            await trio.sleep(0.1)
+            assert not router._pending
+
+    run(main, seed=seed)
+    assert not provider.log
+    assert [fact.kind for fact in facts] == [Kind.REQUESTED, Kind.LEFT]
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_a_stream_ends_at_its_deadline_although_its_reader_sleeps(seed: int) -> None:
     facts: list[Fact] = []

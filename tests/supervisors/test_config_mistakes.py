@@ -47,6 +47,7 @@ ENTRY_MISTAKES: list[tuple[dict[str, object], str, str]] = [
     ({"rpm": [60]}, "model_list[0].rpm", "must be a number, not a list"),
     ({"max_parallel": 1.5}, "model_list[0].max_parallel", "whole number"),
     ({"request_timeout": 0}, "model_list[0].request_timeout", "more than 0"),
+    ({"connect_timeout": 21}, "model_list[0].connect_timeout", "at most 20"),
     ({"retries": -1}, "model_list[0].retries", "0 or more"),
     ({"context_window": 0}, "model_list[0].context_window", "1 or more"),
     ({"burst": 3}, "model_list[0].burst", "means nothing without `rpm`"),

@@ -209,3 +209,20 @@ def test_a_proxy_that_is_not_there_is_a_network_failure() -> None:
 
     with closed_port() as url:
         perform(scene, {"proxy": url.removesuffix("/v1").replace("//", f"//{USER}:{QUOTED}@")}, scripts=[[Status(500)]])
+
+
+def test_a_candidate_that_cannot_be_opened_is_a_mistake_of_the_config() -> None:
+    entry = {
+        "model_name": "m",
+        "model": "openai/x",
+        "api_base": "http://a/v1",
+        "proxy": "socks5://u:hidden@localhost:1",
+    }
+
+    async def main() -> None:
+        async with understudy.open_router({"model_list": [entry]}):
+            pass
+
+    with pytest.raises(understudy.ConfigError, match="m cannot be opened: .*socks") as caught:
+        trio.run(main)
+    assert "hidden" not in str(caught.value)
