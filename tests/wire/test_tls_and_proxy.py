@@ -12,6 +12,7 @@ import trio
 import trustme
 from attrs import define, field
 
+import understudy
 from tests.loopback import CutStream, LoopbackProvider, Status, closed_port
 from understudy import AllCandidatesFailed, Reason
 
@@ -223,6 +224,6 @@ def test_a_candidate_that_cannot_be_opened_is_a_mistake_of_the_config() -> None:
         async with understudy.open_router({"model_list": [entry]}):
             pass
 
-    with pytest.raises(understudy.ConfigError, match="m cannot be opened: .*socks") as caught:
+    with pytest.raises(understudy.ConfigError, match=r"m cannot be opened: .*socks") as caught:
         trio.run(main)
     assert "hidden" not in str(caught.value)
