@@ -308,8 +308,7 @@ class Router:
         obstacle = self._house.parts[candidate.key.name].obstacle(now, demand.tokens)
         if obstacle is None:
             return Prospect(candidate.key, True)
-        wait = "" if obstacle.ready_at is None else f"ready in {max(0.0, obstacle.ready_at - now):.3g} s"
-        return Prospect(candidate.key, False, obstacle.refusal, wait, obstacle.ready_at)
+        return Prospect(candidate.key, False, obstacle.refusal, obstacle.words(now), obstacle.ready_at)
 
 
 def _rejected(message: str) -> RequestRejected:

@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import trio
-from attrs import define
 
-from .bucket import Left, Permit
+from .bucket import Permit
 from .cooldown import Change, Health
 from .failures import Failure, Reason, Scope
 from .mailbox import Mailbox
@@ -26,7 +24,6 @@ from .messages import (
     Answer,
     Attempt,
     Begun,
-    Chunk,
     Ended,
     Failed,
     ModelMessage,
@@ -44,39 +41,10 @@ from .messages import (
 )
 from .part import DISTRUST_COOLDOWN, Held, Obstacle, Part
 from .trace import Kind, Trace
+from .worker import Wire, Worker
 
 QUICK = (Reason.NETWORK, Reason.SERVER_ERROR)
 """The reasons after which a second try at the same candidate may be made at once."""
-
-
-@define
-class Progress:
-    """What is known of an attempt while its worker is at it: whether it was `sent`, and what was learnt."""
-
-    attempt: Attempt
-    sent: bool = False
-    left: tuple[Left, ...] = ()
-    tokens: float | None = None
-    on_sent: Callable[[], None] = lambda: None
-    on_begun: Callable[[trio.MemoryReceiveChannel[Chunk]], None] = lambda _: None
-
-    def mark_sent(self) -> None:
-        """Note that the request is on the wire from now on."""
-        if not self.sent:
-            self.sent = True
-            self.on_sent()
-
-
-class Wire(Protocol):
-    """How a candidate is reached: one per incarnation, opened and closed with it."""
-
-    async def perform(self, progress: Progress) -> Answer | Failure:
-        """Send the attempt, see it through, keep `progress` up to date; failures are values."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        ...
 
 
 class ModelActor:
@@ -190,7 +158,7 @@ class ModelActor:
             obstacle.ready_at,
             queued=queued,
             full=full,
-            detail=_why(obstacle, now, queued, full=full),
+            detail=obstacle.words(now) + (f", its queue is full ({queued})" if full else ""),
         )
         self._record(
             now,
@@ -203,7 +171,7 @@ class ModelActor:
         self._answer(held, refused)
 
     def _admit(self, held: Held, now: float) -> None:
-        assert self._workers is not None, "only an actor on stage admits"
+        assert self._workers is not None and self._wire is not None, "only an actor on stage admits"  # noqa: PT018
         attempt = held.attempt
         permit = self.part.bucket.take(now, attempt.demand.tokens)
         assert isinstance(permit, Permit), "what meets no obstacle can be taken"
@@ -216,7 +184,8 @@ class ModelActor:
             probe=held.ticket.stamp.lease or 0,
             tokens=permit.tokens,
         )
-        self._workers.start_soon(self._work, held, name=f"attempt {attempt.id} at {self.key.name}")
+        worker = Worker(self._wire, self.part.mailbox.post, self._trace)
+        self._workers.start_soon(worker.perform, held, name=f"attempt {attempt.id} at {self.key.name}")
         held.attended = True
 
     def _pump(self, now: float) -> None:
@@ -392,44 +361,6 @@ class ModelActor:
         self._note(change, now)
         reset.done.set()
 
-    # The worker
-
-    async def _work(self, held: Held) -> None:
-        assert self._wire is not None
-        assert held.ticket is not None
-        attempt, post = held.attempt, self.part.mailbox.post
-        admitted_at = held.ticket.admitted_at
-
-        def on_sent() -> None:
-            if trio.current_time() != admitted_at:
-                post(Sent(attempt.id, trio.current_time()))
-
-        progress = Progress(attempt, on_sent=on_sent, on_begun=lambda chunks: post(Begun(attempt.id, chunks)))
-        outcome: Answer | Failure | None = None
-        try:
-            # The deadline holds here, too: a reader that sleeps past it does not come to leave in time.
-            with trio.CancelScope(deadline=attempt.deadline) as scope:
-                attempt.leash.attach(scope)
-                await trio.lowlevel.checkpoint_if_cancelled()  # whoever has left meanwhile sends nothing
-                outcome = await self._wire.perform(progress)
-        except Exception as bug:
-            outcome = Failure.of(Reason.UNKNOWN, f"a bug in the wire: {type(bug).__name__}")
-            self._record(trio.current_time(), Kind.CRASHED, attempt, actor="worker", detail=type(bug).__name__)
-        finally:
-            held.attended = False
-            attempt.leash.detach()
-            post(
-                Ended(
-                    attempt.id,
-                    progress.sent,
-                    answer=outcome if isinstance(outcome, Answer) else None,
-                    failure=outcome if isinstance(outcome, Failure) else None,
-                    left=progress.left,
-                    tokens=progress.tokens,
-                )
-            )
-            held.attended = True
-
     # Between incarnations
 
     def _inherit(self, now: float) -> None:
@@ -508,9 +439,3 @@ class ModelActor:
     def _record(self, now: float, kind: Kind, attempt: Attempt, **details: str | float | None) -> None:
         if self._trace.listening:
             self._trace.record(now, kind, request=attempt.request, attempt=attempt.id, key=self.key, **details)
-
-
-def _why(obstacle: Obstacle, now: float, queued: int, *, full: bool) -> str:
-    when = "" if obstacle.ready_at is None else f"ready in {max(0.0, obstacle.ready_at - now):.3g} s"
-    line = f"its queue is full ({queued})" if full else ""
-    return ", ".join(part for part in (when, line) if part)

@@ -107,6 +107,12 @@ class Obstacle:
     refusal: Refusal
     ready_at: float | None = None
 
+    def words(self, now: float) -> str:
+        """Say for people when it could be."""
+        if self.ready_at is None:
+            return "it cannot say when it will be ready"
+        return f"ready in {max(0.0, self.ready_at - now):.3g} s"
+
 
 class Part:
     """One candidate's lasting state. See the module's text."""

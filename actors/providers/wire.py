@@ -26,7 +26,7 @@ from ..classify import classify, classify_exception
 from ..failures import Failure, Reason
 from ..identity import ModelKey
 from ..messages import Answer, Chunk
-from ..model import Progress
+from ..worker import Progress
 from .body import ACCEPTED, BadBody, Body
 from .dialect import Dialect, StreamReader
 from .endpoint import Endpoint, TimeLimits

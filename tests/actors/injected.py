@@ -22,11 +22,12 @@ from understudy.actors.providers.wire import HttpWire
 from understudy.actors.router import RouterActor
 from understudy.actors.stand_in import StandIn
 from understudy.actors.trace import Trace
+from understudy.actors.worker import Worker
 
 CALLER = "caller"
 """What the tasks of callers are named: a bug in the caller's own call is the caller's to see."""
 
-HOUSE = (ModelActor, RouterActor, StandIn, Part, TokenBucket, Gauge, Cooldown, Itinerary, Mailbox, Slot, Leash)
+HOUSE = (ModelActor, Worker, RouterActor, StandIn, Part, TokenBucket, Gauge, Cooldown, Itinerary, Mailbox, Slot, Leash)
 
 
 class Bug(Exception):
