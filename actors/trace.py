@@ -15,9 +15,9 @@ are plain text or numbers. No fact carries a prompt, a reply or a secret.
 | `sent` | the attempt went out later than it was admitted | |
 | `opened` | a stream's first content arrived | |
 | `served` | the attempt succeeded | `tokens` (used), `generation` |
-| `failed` | the attempt failed | `reason`, `scope`, `status`, `stated`, `executed` (1: it may have been), `generation` |
+| `failed` | the attempt failed | `reason`, `scope`, `status`, `stated`, `executed` (1: perhaps), `generation` |
 | `abandoned` | the caller left; the attempt was cancelled | `sent` |
-| `cooling` | a cooldown began | `until`, `incidents`, `generation`, `reason`, `by` (who met a shared credential's failure) |
+| `cooling` | a cooldown began | `until`, `incidents`, `generation`, `reason`, `by` (whose failure, if shared) |
 | `extended` | a cooldown's end moved later | as for `cooling` |
 | `recovered` | the probe came back well | |
 | `returned` | a probe's lease was given back, nothing learnt | |
@@ -26,7 +26,7 @@ are plain text or numbers. No fact carries a prompt, a reply or a secret.
 | `delivered` | the request ended with an answer | `attempts` |
 | `gave_up` | the request ended without one | `reason`, `attempts` |
 | `left` | the caller left before its answer, or its deadline passed | `reason` |
-| `started`, `crashed`, `restarting` | an actor is on stage; it, or a worker, met a bug; it will be back | `actor`, `detail`, `delay` |
+| `started`, `crashed`, `restarting` | an actor is on stage; met a bug; will be back | `actor`, `detail`, `delay` |
 | `down`, `revived` | a candidate's stand-in has taken over; it has left the stage again | |
 | `distrusted` | a candidate's state did not survive a crash, and starts over empty and cooling | `until` |
 """
