@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from .bucket import Permit
-from .cooldown import Change, Health
+from .cooldown import Change
 from .failures import Failure, Reason, Scope
 from .mailbox import Mailbox
 from .messages import (
@@ -191,7 +191,7 @@ class ModelActor:
     def _pump(self, now: float) -> None:
         """Admit whoever waits and can go, first come first served; send on whoever waits in vain."""
         part = self.part
-        if part.cooldown.health(now) is Health.COOLING:
+        if part.queue:
             self._send_on_those_in_vain(now)
         while part.queue:
             held = part.queue[0]
@@ -209,9 +209,10 @@ class ModelActor:
             self._consider(held, now)
 
     def _send_on_those_in_vain(self, now: float) -> None:
-        """Drop from the queue those who do not want to wait for a cooldown, or cannot."""
+        """Drop from the queue those for whom this candidate will be ready too late, or who will not wait for it."""
         obstacle = self.part.obstacle(now, 0.0, first_in_line=True)
-        assert obstacle is not None, "a candidate that cools admits nobody"
+        if obstacle is None:
+            return
         for held in [held for held in self.part.queue if not self._may_queue(held, obstacle)]:
             self.part.queue.remove(held)
             self._record(now, Kind.UNQUEUED, held.attempt, reason=obstacle.refusal)
