@@ -222,7 +222,7 @@ class Router:
         self._check_open()
         if len(self._pending) >= self._house.max_pending:
             raise RouterOverloaded(self._house.max_pending)
-        timeout = _seconds(self._house.default_timeout if call.timeout is None else call.timeout)
+        timeout = _seconds(self._timeout(call))
         _check_endpoint(call.endpoint)
         _check_json(call.body)
         demand = estimate_demand(call.body)
@@ -253,8 +253,10 @@ class Router:
             else:
                 if trio.current_time() < route.deadline:
                     return word
-        timeout = self._house.default_timeout if route.call.timeout is None else route.call.timeout
-        raise DeadlineExceeded(route.model, timeout, route.records)
+        raise DeadlineExceeded(route.model, self._timeout(route.call), route.records)
+
+    def _timeout(self, call: Call) -> float:
+        return self._house.default_timeout if call.timeout is None else call.timeout
 
     def _leave(self, route: Route, reason: str) -> None:
         """Whoever leaves before the end stops all that is done for it."""

@@ -72,12 +72,13 @@ class ModelActor:
         self._strikes: list[Struck | None] = [None] * len(kin)
         self._retry_within = retry_within
         self._trace = trace
-        self._wire: Wire | None = None
+        self._worker: Worker | None = None
         self._workers: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Perform the part until cancelled, or until a bug ends this incarnation."""
-        self._wire = self._open_wire()
+        wire = self._open_wire()
+        self._worker = Worker(wire, self.part.mailbox.post, self._trace)
         try:
             async with trio.open_nursery() as self._workers:
                 self._inherit(trio.current_time())
@@ -93,7 +94,7 @@ class ModelActor:
                     self._pump(now)
         finally:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
-                await self._wire.aclose()
+                await wire.aclose()
 
     def handle(self, message: ModelMessage, now: float) -> None:
         """Take in one message: decide first, act afterwards, wait for nothing."""
@@ -171,7 +172,8 @@ class ModelActor:
         self._answer(held, refused)
 
     def _admit(self, held: Held, now: float) -> None:
-        assert self._workers is not None and self._wire is not None, "only an actor on stage admits"  # noqa: PT018
+        assert self._workers is not None, "only an actor on stage admits"
+        assert self._worker is not None, "an actor on stage has a way to its provider"
         attempt = held.attempt
         permit = self.part.bucket.take(now, attempt.demand.tokens)
         assert isinstance(permit, Permit), "what meets no obstacle can be taken"
@@ -184,8 +186,7 @@ class ModelActor:
             probe=held.ticket.stamp.lease or 0,
             tokens=permit.tokens,
         )
-        worker = Worker(self._wire, self.part.mailbox.post, self._trace)
-        self._workers.start_soon(worker.perform, held, name=f"attempt {attempt.id} at {self.key.name}")
+        self._workers.start_soon(self._worker.perform, held, name=f"attempt {attempt.id} at {self.key.name}")
         held.attended = True
 
     def _pump(self, now: float) -> None:
@@ -316,7 +317,7 @@ class ModelActor:
         if held.attempt.leash.cancelled or held.attempt.deadline <= now:
             self._answer(held, Withdrawn(held.attempt.id))
         else:
-            self._answer(held, self._crash_of(held, executed=ended.sent))
+            self._answer(held, held.crashed(executed=ended.sent))
 
     def _second_try(self, held: Held, failure: Failure, now: float) -> float | None:
         """When the same candidate should take this attempt once more, if its `retries` allow that."""
@@ -379,7 +380,7 @@ class ModelActor:
             executed = [held.ended or held.ticket is not None for held in orphans]
             self._trace.record(now, Kind.DISTRUSTED, key=self.key, until=now + DISTRUST_COOLDOWN)
         for held, was_executed in zip(orphans, executed, strict=True):
-            self._answer(held, self._crash_of(held, executed=was_executed))
+            self._answer(held, held.crashed(executed=was_executed))
         part.handling = None
 
     def _take_up(self, message: ModelMessage | None, now: float) -> None:
@@ -396,10 +397,6 @@ class ModelActor:
                 message.taken = True
             case Reset():
                 self._on_reset(message, now)
-
-    def _crash_of(self, held: Held, *, executed: bool) -> Failed:
-        failure = Failure.of(Reason.UNKNOWN, f"the actor of {self.key} crashed while it held this attempt")
-        return Failed(held.attempt.id, failure, may_have_executed=executed, crashed=True)
 
     # Small things
 

@@ -19,9 +19,10 @@ from attrs import define, frozen
 
 from .bucket import Limits, TokenBucket
 from .cooldown import Cooldown, Health
+from .failures import Failure, Reason
 from .identity import ModelKey
 from .mailbox import Mailbox
-from .messages import Attempt, ModelMessage, Refusal, Ticket
+from .messages import Attempt, Failed, ModelMessage, Refusal, Ticket
 from .policy import Policy
 
 DISTRUST_COOLDOWN: Final = 60.0
@@ -98,6 +99,12 @@ class Held:
     opened: bool = False
     attended: bool = False
     ended: bool = False
+
+    def crashed(self, *, executed: bool) -> Failed:
+        """Return the answer to an attempt over which, or under which, its actor crashed."""
+        attempt = self.attempt
+        failure = Failure.of(Reason.UNKNOWN, f"the actor of {attempt.key} crashed while it held this attempt")
+        return Failed(attempt.id, failure, may_have_executed=executed, crashed=True)
 
 
 @frozen

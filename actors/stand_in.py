@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 import trio
 
-from .failures import Failure, Reason
-from .messages import Attempt, Failed, ModelMessage, Refusal, Refused, Reply, Reset, Struck
+from .messages import Attempt, ModelMessage, Refusal, Refused, Reply, Reset, Struck
 from .part import Held, Part
 from .trace import Kind, Trace
 
@@ -81,8 +80,7 @@ class StandIn:
         if ticket is not None:
             self.part.cooldown.unknown(ticket.stamp)
             self.part.bucket.release(ticket.permit, now, sent=True)
-        failure = Failure.of(Reason.UNKNOWN, f"the actor of {self.part.key} crashed while it held this attempt")
-        self._answer_to(Failed(held.attempt.id, failure, crashed=True))
+        self._answer_to(held.crashed(executed=True))
 
     def _refuse(self, attempt: Attempt) -> None:
         self._answer_to(Refused(attempt.id, Refusal.DOWN, detail=f"its actor crashed too often; {REVIVE}"))

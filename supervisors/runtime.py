@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
@@ -121,6 +122,9 @@ class Stage:
         self._journeys = Journeys()
         now = trio.current_time()
         self._parts = {entry.key: self._part(entry, now) for entry in config.entries.values()}
+        self._sharers: defaultdict[str | None, list[Part]] = defaultdict(list)
+        for part in self._parts.values():
+            self._sharers[part.key.credential].append(part)
         self._plans = _plans(config, config.routes)
         self._image_plans = _plans(config, config.image_routes)
         self.router = Router(
@@ -233,11 +237,8 @@ class Stage:
 
     def _kin(self, key: ModelKey) -> tuple[Mailbox[ModelMessage], ...]:
         """Return the mailboxes of all others that share this key's credential."""
-        if key.credential is None:
-            return ()
-        return tuple(
-            part.mailbox for other, part in self._parts.items() if other.credential == key.credential and other != key
-        )
+        sharers = () if key.credential is None else self._sharers[key.credential]
+        return tuple(part.mailbox for part in sharers if part.key != key)
 
     # Routes
 

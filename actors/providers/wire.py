@@ -160,7 +160,6 @@ class HttpWire:
                     max_connections=None, max_keepalive_connections=KEPT_ALIVE, keepalive_expiry=KEPT_ALIVE_TIME
                 ),
             )
-
         # No provider's API needs cookies, and a jar of them only grows.
         self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
@@ -334,18 +333,13 @@ class ChunkSink:
 
     async def _hand_on(self, chunk: Chunk) -> None:
         try:
-            self.send.send_nowait(chunk)
-        except trio.WouldBlock:
-            with self._patience.paused():
-                await self._send(chunk)
+            try:
+                self.send.send_nowait(chunk)
+            except trio.WouldBlock:
+                with self._patience.paused():
+                    await self.send.send(chunk)
         except trio.BrokenResourceError:
             await trio.sleep_forever()  # the reader has left, and the leash is about to be pulled
-
-    async def _send(self, chunk: Chunk) -> None:
-        try:
-            await self.send.send(chunk)
-        except trio.BrokenResourceError:
-            await trio.sleep_forever()
 
 
 async def _feed(events: Iterable[SSEEvent], reader: StreamReader, sink: ChunkSink) -> Failure | None:

@@ -18,7 +18,7 @@ from .actors.messages import AttemptRecord
 from .supervisors.config import Config, Entry, load_config
 from .supervisors.runtime import open_router
 
-EXISTING = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,7 +30,7 @@ def cli() -> None:
 @cli.command()
 @click.option("--seed", type=int, default=0, show_default=True, help="What the run's randomness is drawn from.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.option("--trace", "trace_file", type=EXISTING, help="Write every fact to this file, a line each.")
+@click.option("--trace", "trace_file", type=FILE, help="Write every fact to this file, a line each.")
 def simulate(seed: int, as_json: bool, trace_file: Path | None) -> None:
     """Rehearse the built-in scenario in virtual time; exit with 1 if an invariant broke."""
     from .simulations.rehearsal import rehearse
@@ -53,7 +53,7 @@ def simulate(seed: int, as_json: bool, trace_file: Path | None) -> None:
 
 
 @cli.command()
-@click.argument("config", type=EXISTING)
+@click.argument("config", type=FILE)
 def check(config: Path) -> None:
     """Validate CONFIG; show each route's order, identities and limits. No secret needs to be there."""
     try:
@@ -69,7 +69,7 @@ def check(config: Path) -> None:
 
 
 @cli.command()
-@click.argument("config", type=EXISTING)
+@click.argument("config", type=FILE)
 @click.argument("model")
 @click.argument("prompt")
 @click.option("--stream", is_flag=True, help="Print the reply as it is written.")
