@@ -298,15 +298,16 @@ class TokenBucket:
     def blocked(self, now: float, tokens: float = 0.0, *, ahead: int = 0, tokens_ahead: float = 0.0) -> Wait | None:
         """Say why one more attempt, behind `ahead` others that wait with `tokens_ahead`, cannot be taken now.
 
-        ``None`` if it can. A reservation of more tokens than a minute allows counts as a whole minute's.
+        ``None`` if it can. Where a minute's limit names a time, that time is told even if every place is in use as
+        well: nobody goes out earlier. A reservation of more tokens than a minute allows counts as a whole minute's.
         """
-        limit = self.limits.max_parallel
-        if limit is not None and self.in_flight + ahead >= limit:
-            return Wait(None)
         requests_at = self._requests.ready_at(now, 1.0 + ahead)
         tokens_at = self._tokens.ready_at(now, self._reserve(tokens) + tokens_ahead)
         until = max(requests_at, tokens_at)
-        return Wait(until) if until > now else None
+        if until > now:
+            return Wait(until)
+        limit = self.limits.max_parallel
+        return Wait(None) if limit is not None and self.in_flight + ahead >= limit else None
 
     def take(self, now: float, tokens: float = 0.0) -> Permit | Wait:
         """Take one place, one request and a reservation of `tokens`; or nothing, and say why."""

@@ -19,6 +19,8 @@ TOKENS_PER_MESSAGE: Final = 4
 TOKENS_PER_IMAGE: Final = 800
 TOKENS_MAX: Final = 10**12
 """No request needs more tokens; what a body says beyond that is not to be computed with."""
+TEXTS: Final = ("input", "prompt", "tools", "functions", "response_format")
+"""What counts of a body besides its messages."""
 IMAGE_PARTS: Final = frozenset({"image_url", "input_image", "image"})
 
 
@@ -69,8 +71,9 @@ def estimate_demand(body: Mapping[str, Any]) -> Demand:
     for message in messages if isinstance(messages, Sequence) and not isinstance(messages, str) else ():
         texts.tokens += TOKENS_PER_MESSAGE
         texts.add(message)
-    for name in ("input", "prompt", "tools", "functions", "response_format"):
-        texts.add(body.get(name))
+    for name in TEXTS:
+        if name in body:
+            texts.add(body[name])
     answer = body.get("max_completion_tokens") or body.get("max_tokens")
     return Demand(
         prompt_tokens=math.ceil(texts.tokens),

@@ -39,6 +39,8 @@ from .trace import Sink, Trace
 LONGEST: Final = 1e9
 """Seconds; a longer timeout is as good as none."""
 
+_write: Final = json.JSONEncoder(allow_nan=False).encode
+
 
 @frozen
 class Prospect:
@@ -163,6 +165,11 @@ class Router:
             self._leave(route, reason)
         assert isinstance(word, Finished), "a request that is not streamed is told its end only"
         return Reply(word.answer.body, word.served_by, tuple(route.records))
+
+    @property
+    def requests(self) -> int:
+        """How many requests have been let in so far; the last of them has this number in the trace."""
+        return self._requests
 
     def snapshot(self) -> tuple[ModelStatus, ...]:
         """Return how every candidate is doing, in the order of the config."""
@@ -349,7 +356,7 @@ def _check_json(body: object) -> None:
     if not isinstance(body, Mapping):
         raise _rejected(f"a body is a mapping, not {type(body).__name__}")
     try:
-        json.dumps(body, allow_nan=False)
+        _write(body)
     except (TypeError, ValueError, RecursionError) as exc:
         raise _rejected(f"{_culprit(body)} cannot be written as JSON ({exc})") from None
 
@@ -357,7 +364,7 @@ def _check_json(body: object) -> None:
 def _culprit(body: Mapping[str, Any]) -> str:
     for name, value in body.items():
         try:
-            json.dumps({name: value}, allow_nan=False)
+            _write({name: value})
         except (TypeError, ValueError, RecursionError):
             return repr(name)
     return "the body"

@@ -78,7 +78,7 @@ class ModelRef:
         return f"{self.provider}/{self.model}"
 
 
-@frozen(order=True)
+@frozen(order=True, cache_hash=True)
 class ModelKey:
     """The identity of one candidate.
 

@@ -10,8 +10,9 @@
                                                                           no  ▶ GiveUp
 
 A *pass* goes over the candidates in their order and asks each at most once. What refused may be waited for: the
-request then queues at the candidate that will be ready soonest. If that one drops it from its queue (it began to
-cool), another pass begins over all that have not failed, so that whatever has recovered meanwhile is asked first.
+request then queues at the candidate that will be ready soonest. Another pass begins over all that have not failed, so
+that whatever has recovered meanwhile is asked first, if that one drops the request from its queue (it began to cool),
+and if at the end of a pass a time has come that somebody named who refused (others took theirs to fail).
 
 An itinerary holds no health of anybody: it knows what this request was told, and nothing else. Pure: time comes in
 as `now`, in seconds.
@@ -91,7 +92,14 @@ class _Turn:
     failures: int = 0
     spent: bool = False
     refused: Refused | None = None
+    refused_at: float = 0.0
     queue_full: bool = False
+
+    def is_due(self, now: float) -> bool:
+        """Whether the time has come that it named when it refused."""
+        if self.spent or self.refused is None or self.refused.ready_at is None:
+            return False
+        return self.refused_at < self.refused.ready_at <= now
 
 
 @define
@@ -146,7 +154,7 @@ class Itinerary:
     def refused(self, now: float, answer: Refused) -> Decision:
         """The candidate that was asked declines, or has dropped the request from its queue."""
         turn = self._take_turn()
-        asked, turn.refused = self._asked, answer
+        asked, turn.refused, turn.refused_at = self._asked, answer, now
         self._record(
             turn.candidate.key,
             Outcome.REFUSED,
@@ -161,10 +169,7 @@ class Itinerary:
         if answer.full:
             turn.queue_full = True
             return self._wait(now)
-        self._pass += 1
-        for each in self._turns:
-            each.queue_full = False
-        return self._next(now)
+        return self._begin_pass(now)
 
     def failed(self, now: float, answer: Failed) -> Decision:
         """The attempt failed. With `answer.retry_at` the same candidate takes it once more."""
@@ -176,7 +181,7 @@ class Itinerary:
         turn.failures += 1
         if self.wait_for_cooldown and answer.ready_at is not None and turn.failures < MAX_FAILURES:
             # Whoever fails now and whoever refuses a moment later are waited for alike.
-            turn.refused = Refused(answer.attempt, Refusal.COOLING, answer.ready_at)
+            turn.refused, turn.refused_at = Refused(answer.attempt, Refusal.COOLING, answer.ready_at), now
         else:
             turn.spent = True
         return self._next(now) if answer.crashed else self._after_failure(now, turn, answer.failure)
@@ -219,6 +224,12 @@ class Itinerary:
             left = left or not turn.spent
         return left
 
+    def _begin_pass(self, now: float) -> Decision:
+        self._pass += 1
+        for turn in self._turns:
+            turn.queue_full = False
+        return self._next(now)
+
     def _next(self, now: float) -> Decision:
         """Ask the next one of this pass, or wait for whoever is ready soonest."""
         for turn in self._turns:
@@ -227,6 +238,8 @@ class Itinerary:
         return self._wait(now)
 
     def _wait(self, now: float) -> Decision:
+        if any(turn.is_due(now) for turn in self._turns):
+            return self._begin_pass(now)
         waitable = [turn for turn in self._turns if self._is_worth_waiting_for(turn)]
         named = [turn for turn in waitable if _ready_at(turn) is not None]
         if named:

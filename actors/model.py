@@ -40,7 +40,7 @@ from .messages import (
     Withdrawn,
 )
 from .part import DISTRUST_COOLDOWN, Held, Obstacle, Part
-from .trace import Kind, Trace
+from .trace import Fact, Kind, Trace
 from .worker import Wire, Worker
 
 QUICK = (Reason.NETWORK, Reason.SERVER_ERROR)
@@ -168,6 +168,7 @@ class ModelActor:
             reason=obstacle.refusal,
             ready_at=obstacle.ready_at,
             queued=queued,
+            full=int(full),
         )
         self._answer(held, refused)
 
@@ -192,8 +193,6 @@ class ModelActor:
     def _pump(self, now: float) -> None:
         """Admit whoever waits and can go, first come first served; send on whoever waits in vain."""
         part = self.part
-        if part.queue:
-            self._send_on_those_in_vain(now)
         while part.queue:
             held = part.queue[0]
             if held.attempt.leash.cancelled or held.attempt.deadline <= now:
@@ -205,6 +204,8 @@ class ModelActor:
                 self._admit(held, now)
             else:
                 break
+        if part.queue:
+            self._send_on_those_in_vain(now)
         for held in [held for held in part.held_back if held.attempt.not_before <= now]:
             part.held_back.remove(held)
             self._consider(held, now)
@@ -317,6 +318,7 @@ class ModelActor:
         if held.attempt.leash.cancelled or held.attempt.deadline <= now:
             self._answer(held, Withdrawn(held.attempt.id))
         else:
+            self._record(now, Kind.LOST, held.attempt, executed=int(ended.sent))
             self._answer(held, held.crashed(executed=ended.sent))
 
     def _second_try(self, held: Held, failure: Failure, now: float) -> float | None:
@@ -373,13 +375,14 @@ class ModelActor:
         executed = [held.ended or held.ticket is not None for held in orphans]
         for held in orphans:
             if held.ticket is not None:
-                part.cooldown.unknown(held.ticket.stamp)
+                self._note(part.cooldown.unknown(held.ticket.stamp), now)
                 self._release(held, now, sent=True)
         if not part.holds_together(now):
             orphans = part.distrust(now)
             executed = [held.ended or held.ticket is not None for held in orphans]
             self._trace.record(now, Kind.DISTRUSTED, key=self.key, until=now + DISTRUST_COOLDOWN)
         for held, was_executed in zip(orphans, executed, strict=True):
+            self._record(now, Kind.LOST, held.attempt, executed=int(was_executed))
             self._answer(held, held.crashed(executed=was_executed))
         part.handling = None
 
@@ -436,4 +439,4 @@ class ModelActor:
 
     def _record(self, now: float, kind: Kind, attempt: Attempt, **details: str | float | None) -> None:
         if self._trace.listening:
-            self._trace.record(now, kind, request=attempt.request, attempt=attempt.id, key=self.key, **details)
+            self._trace.tell(Fact(now, kind, attempt.request, attempt.id, self.key, details))

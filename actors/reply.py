@@ -131,6 +131,8 @@ class ReplyStream:
 
     async def _read(self, opened: StreamOpened) -> Chunk | None:
         """Return the next chunk, or ``None`` when this candidate sends no more or the deadline has passed."""
+        if trio.current_time() >= self._deadline:
+            return None  # whatever is at hand came too late for this reader
         try:
             return opened.chunks.receive_nowait()
         except trio.WouldBlock:

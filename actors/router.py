@@ -40,7 +40,7 @@ from .messages import (
     Withdrawn,
 )
 from .policy import Policy
-from .trace import Kind, Trace
+from .trace import Fact, Kind, Trace
 
 
 @frozen(eq=False)
@@ -383,7 +383,7 @@ class RouterActor:
         **details: str | float | None,
     ) -> None:
         if self._trace.listening:
-            self._trace.record(now, kind, request=journey.route.id, attempt=attempt, key=key, **details)
+            self._trace.tell(Fact(now, kind, journey.route.id, attempt, key, details))
 
 
 def _crashed_over(route: Route) -> RouterCrashed:

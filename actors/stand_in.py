@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import trio
 
+from .cooldown import Change
 from .messages import Attempt, ModelMessage, Refusal, Refused, Reply, Reset, Struck
 from .part import Held, Part
 from .trace import Kind, Trace
@@ -44,11 +45,11 @@ class StandIn:
         """Answer a message; is it the one that revives the part? Reports of workers come too late to matter."""
         match message:
             case Attempt():
-                self._refuse(message)
+                self._refuse(message, trio.current_time())
             case Struck():
                 message.taken = True
             case Reset():
-                self.part.cooldown.reset()
+                self._note(self.part.cooldown.reset(), trio.current_time())
                 message.done.set()
                 return True
         return False
@@ -74,16 +75,25 @@ class StandIn:
 
     def _end(self, held: Held, now: float) -> None:
         if held.ticket is None and not held.ended:
-            self._refuse(held.attempt)
+            self._refuse(held.attempt, now)
             return
         ticket, held.ticket, held.ended = held.ticket, None, True
         if ticket is not None:
-            self.part.cooldown.unknown(ticket.stamp)
+            self._note(self.part.cooldown.unknown(ticket.stamp), now)
             self.part.bucket.release(ticket.permit, now, sent=True)
+        self._record(now, Kind.LOST, held.attempt, executed=1)
         self._answer_to(held.crashed(executed=True))
 
-    def _refuse(self, attempt: Attempt) -> None:
+    def _refuse(self, attempt: Attempt, now: float) -> None:
+        self._record(now, Kind.REFUSED, attempt, reason=Refusal.DOWN, queued=0, full=0)
         self._answer_to(Refused(attempt.id, Refusal.DOWN, detail=f"its actor crashed too often; {REVIVE}"))
+
+    def _note(self, change: Change, now: float) -> None:
+        if change is Change.RETURNED:
+            self._trace.record(now, Kind.RETURNED, key=self.part.key)
+
+    def _record(self, now: float, kind: Kind, attempt: Attempt, **details: str | float | None) -> None:
+        self._trace.record(now, kind, request=attempt.request, attempt=attempt.id, key=self.part.key, **details)
 
 
 REVIVE = "Router.reset revives it"

@@ -9,14 +9,15 @@ are plain text or numbers. No fact carries a prompt, a reply or a secret.
 | `requested` | a request entered | `route`, `deadline`, `candidates` |
 | `skipped` | a candidate cannot take this request at all | `detail` |
 | `dispatched` | the router asked a candidate | `wait` (1: it may queue), `again` (1: a second try) |
-| `refused` | a candidate declined | `reason`, `ready_at`, `queued` (how many wait there) |
+| `refused` | a candidate declined | `reason`, `ready_at`, `queued` (how many wait there), `full` (1: no more may) |
 | `queued`, `unqueued` | an attempt waits for this candidate; it left the queue unsent | `ready_at`; `reason` |
 | `admitted` | token and permit taken, the attempt is on its way | `generation`, `probe` (lease, 0: none), `tokens` |
 | `sent` | the attempt went out later than it was admitted | |
 | `opened` | a stream's first content arrived | |
 | `served` | the attempt succeeded | `tokens` (used), `generation` |
 | `failed` | the attempt failed | `reason`, `scope`, `status`, `stated`, `executed` (1: perhaps), `generation` |
-| `abandoned` | the caller left; the attempt was cancelled | `sent` |
+| `abandoned` | the attempt was cancelled: its caller left, or its actor crashed | `sent` |
+| `lost` | its actor crashed while it held the attempt, which ends as failed | `executed` (1: perhaps) |
 | `cooling` | a cooldown began | `until`, `incidents`, `generation`, `reason`, `by` (whose failure, if shared) |
 | `extended` | a cooldown's end moved later | as for `cooling` |
 | `recovered` | the probe came back well | |
@@ -33,6 +34,7 @@ are plain text or numbers. No fact carries a prompt, a reply or a secret.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -63,6 +65,7 @@ class Kind(StrEnum):
     SERVED = "served"
     FAILED = "failed"
     ABANDONED = "abandoned"
+    LOST = "lost"
     COOLING = "cooling"
     EXTENDED = "extended"
     RECOVERED = "recovered"
@@ -92,15 +95,35 @@ class Fact:
     details: Mapping[str, Detail] = field(factory=dict)
 
     def line(self) -> str:
-        """Return the fact as one line that is the same on every machine: floats are written in hexadecimal."""
-        key = self.key
-        who = "-" if key is None else f"{key.name}|{key.provider}/{key.model}|{key.credential or '-'}"
-        details = " ".join(f"{name}={_exact(self.details[name])}" for name in sorted(self.details))
-        return f"{self.at.hex()} {self.kind} r={self.request} a={self.attempt} {who} {details}"
+        """Return the fact as one line of JSON that is the same on every machine: Python writes floats exactly."""
+        told: dict[str, Detail] = {"at": self.at, "kind": self.kind.value}
+        if self.request is not None:
+            told["request"] = self.request
+        if self.attempt is not None:
+            told["attempt"] = self.attempt
+        if self.key is not None:
+            told |= identity_of(self.key)
+        return json_line(told, self.details)
 
 
-def _exact(value: Detail) -> str:
-    return value.hex() if isinstance(value, float) else str(value)
+def identity_of(key: ModelKey) -> dict[str, Detail]:
+    """Return a model key as a line tells it; a detail never has one of these names."""
+    told: dict[str, Detail] = {"key": key.name, "model": f"{key.provider}/{key.model}"}
+    if key.credential is not None:
+        told["credential"] = key.credential
+    return told
+
+
+_write: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def json_line(told: dict[str, Detail], details: Mapping[str, Detail]) -> str:
+    """Return who and when, then the details by name, as one line of JSON; what is ``None`` is left out."""
+    for name in sorted(details):
+        value = details[name]
+        if value is not None:
+            told[name] = value
+    return _write(told)
 
 
 Sink = Callable[[Fact | None], None]
@@ -118,7 +141,7 @@ class Trace:
     """
 
     def __init__(self) -> None:
-        self._sinks: list[Sink] = []
+        self._sinks: tuple[Sink, ...] = ()  # replaced and never changed, so that it may be while facts are told
         self.listening = False
         self.ended = False
 
@@ -126,20 +149,21 @@ class Trace:
         """Let `sink` hear every fact from now on. A sink must not raise and must not wait."""
         if len(self._sinks) >= MAX_SINKS:
             raise RuntimeError(f"more than {MAX_SINKS} listeners on one trace: close event streams after use")
-        self._sinks.append(sink)
+        self._sinks = (*self._sinks, sink)
         self.listening = True
 
     def remove(self, sink: Sink) -> None:
         """Let `sink` hear no more. Removing one that does not listen does nothing."""
         if sink in self._sinks:
-            self._sinks.remove(sink)
+            place = self._sinks.index(sink)
+            self._sinks = self._sinks[:place] + self._sinks[place + 1 :]
         self.listening = bool(self._sinks)
 
     def end(self) -> None:
         """Tell all who listen that there will be no more facts, and let go of them."""
-        sinks, self._sinks, self.listening, self.ended = tuple(self._sinks), [], False, True
+        sinks, self._sinks, self.listening, self.ended = self._sinks, (), False, True
         for sink in sinks:
-            self._tell(sink, None)
+            self._tell_one(sink, None)
 
     def record(
         self,
@@ -153,13 +177,16 @@ class Trace:
     ) -> None:
         """Make a fact and tell all who listen."""
         if self.listening:
-            fact = Fact(at, kind, request, attempt, key, details)
-            for sink in tuple(self._sinks):
-                if sink in self._sinks:  # unless another listener has just removed it, or ended the trace
-                    self._tell(sink, fact)
+            self.tell(Fact(at, kind, request, attempt, key, details))
 
-    def _tell(self, sink: Sink, fact: Fact | None) -> None:
-        """Tell one listener. One that raises is told no more: whoever only listens must not hurt those who act."""
+    def tell(self, fact: Fact) -> None:
+        """Tell all who listen of a fact."""
+        for sink in self._sinks:
+            if sink in self._sinks:  # unless another listener has just removed it, or ended the trace
+                self._tell_one(sink, fact)
+
+    def _tell_one(self, sink: Sink, fact: Fact | None) -> None:
+        """Tell one of them. One that raises is told no more: whoever only listens must not hurt those who act."""
         try:
             sink(fact)
         except Exception:

@@ -25,20 +25,32 @@ log = logging.getLogger("understudy")
 
 @define
 class Progress:
-    """What is known of an attempt while its worker is at it: whether it was `sent`, and what was learnt."""
+    """What is known of an attempt while its worker is at it: whether it was `sent`, and what was learnt.
+
+    One `scope` holds all that can end it early: its caller's leash and deadline, and the wire's own limits. Where one
+    of these did, `time_up` says which.
+    """
 
     attempt: Attempt
+    scope: trio.CancelScope
     sent: bool = False
     left: tuple[Left, ...] = ()
     tokens: float | None = None
     on_sent: Callable[[], None] = lambda: None
     on_begun: Callable[[trio.MemoryReceiveChannel[Chunk]], None] = lambda _: None
+    time_up: Callable[[float], Failure | None] = lambda _: None
 
     def mark_sent(self) -> None:
         """Note that the request is on the wire from now on."""
         if not self.sent:
             self.sent = True
             self.on_sent()
+
+    def ended_early(self, now: float) -> Failure | None:
+        """Return the failure of an attempt whose scope has ended it: none, if its caller left or ran out of time."""
+        if self.attempt.leash.cancelled or now >= self.attempt.deadline:
+            return None
+        return self.time_up(now)
 
 
 class Wire(Protocol):
@@ -64,15 +76,17 @@ class Worker:
     async def perform(self, held: Held) -> None:
         """See one attempt through, and report."""
         attempt = held.attempt
-        progress = Progress(attempt)
+        # The deadline holds here, too: a reader that sleeps past it does not come to leave in time.
+        progress = Progress(attempt, trio.CancelScope(deadline=attempt.deadline))
         outcome: Answer | Failure | None = None
         try:
             self._listen(progress, held)
-            # The deadline holds here, too: a reader that sleeps past it does not come to leave in time.
-            with trio.CancelScope(deadline=attempt.deadline) as scope:
-                attempt.leash.attach(scope)
+            with progress.scope:
+                attempt.leash.attach(progress.scope)
                 await trio.lowlevel.checkpoint_if_cancelled()  # whoever has left meanwhile sends nothing
                 outcome = await self.wire.perform(progress)
+            if progress.scope.cancelled_caught:
+                outcome = progress.ended_early(trio.current_time())
         except Exception as bug:
             outcome = self._failure_of(bug, attempt)
         finally:

@@ -1,136 +1,69 @@
-"""What must hold in every run, each a checker that recomputes it from the recording alone.
+"""The invariants: what must hold in every run, whatever goes wrong in it.
 
-A checker knows the scenario, the facts and what the providers received; it knows nothing of how the actors came to
-decide. It returns a sentence for each violation.
+Each is a named checker that reads the scenario, its config and the trace, and recomputes what should have happened; no
+decision of the runtime's is asked again. The recomputation is in the `reference` modules, the promises in the other
+`invariants_` modules, by subject, and `retelling` is where they meet. What breaks is told as a `Violation`.
+
+The fourteenth promise, that the same scenario and seed give the same trace, is about two runs: see `determinism`.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
-from ..actors.bucket import WINDOW
-from ..actors.identity import ModelKey
-from ..actors.trace import Fact, Kind
-from .rehearsal import Recording
+from .invariants_answers import OneAnswer
+from .invariants_health import Incident, Isolation, Memory, Silence
+from .invariants_limits import Conservation, Rate
+from .invariants_needs import FaultOfTheRequest, NoNeedlessFailure
+from .invariants_order import Order
+from .invariants_world import Deadline, Provenance, Secrecy
+from .retelling import Invariant, Violation, context, tell
+from .run import Run
+from .trace import Trace, first_difference
 
-Checker = Callable[[Recording], Iterator[str]]
+__all__ = ["INVARIANTS", "Checker", "Violation", "context", "determinism", "violations"]
 
+Checker = Callable[[Run], Iterator[Violation]]
 
-def provenance(run: Recording) -> Iterator[str]:
-    """The candidate that a reply names is the one whose endpoint, credential and model truly received it."""
-    hosts = {key: entry.endpoint.api_base.split("/")[2] for key, entry in run.config.entries.items()}
-    for fare in run.fares:
-        if fare.served_by is not None:
-            key = fare.served_by
-            claimed = f"{hosts[key]}|{key.credential}|{key.model}"
-            if claimed != fare.stamp:
-                yield f"caller {fare.caller} was told {claimed}, but {fare.stamp} answered"
-
-
-def silence(run: Recording) -> Iterator[str]:
-    """Nothing is sent to a candidate while it cools, and one probe at a time when it comes back."""
-    until: dict[ModelKey, float] = {}
-    probing: dict[ModelKey, int] = {}
-    for fact in run.facts:
-        key = fact.key
-        if key is None:
-            continue
-        match fact.kind:
-            case Kind.COOLING | Kind.EXTENDED:
-                until[key] = _number(fact, "until")
-                probing.pop(key, None)
-            case Kind.ADMITTED:
-                if fact.at < until.get(key, 0.0):
-                    yield f"{key} was sent attempt {fact.attempt} at {fact.at:.3f} s, cooling until {until[key]:.3f} s"
-                if key in probing:
-                    yield f"{key} was sent attempt {fact.attempt} while attempt {probing[key]} probes"
-                if fact.details.get("probe"):
-                    probing[key] = fact.attempt or 0
-            case Kind.RECOVERED | Kind.RETURNED:
-                probing.pop(key, None)
-                until.pop(key, None)
+ALL: Final[tuple[type[Invariant], ...]] = (
+    Provenance,
+    Isolation,
+    Silence,
+    Incident,
+    Rate,
+    Order,
+    OneAnswer,
+    NoNeedlessFailure,
+    FaultOfTheRequest,
+    Conservation,
+    Memory,
+    Deadline,
+    Secrecy,
+)
 
 
-def rate(run: Recording) -> Iterator[str]:
-    """In every 60-second window, what is sent to a candidate stays within `rpm`; at every instant in `max_parallel`."""
-    sent: dict[ModelKey, deque[float]] = {key: deque() for key in run.config.entries}
-    flying: Counter[ModelKey] = Counter()
-    for fact in run.facts:
-        if fact.key is None:
-            continue
-        limits = run.config.entries[fact.key].limits
-        if fact.kind is Kind.ADMITTED:
-            window = sent[fact.key]
-            window.append(fact.at)
-            while window[0] < fact.at - WINDOW:
-                window.popleft()
-            flying[fact.key] += 1
-            if limits.rpm is not None and len(window) > limits.rpm:
-                yield f"{fact.key} was sent {len(window)} attempts within 60 s at {fact.at:.3f} s (rpm {limits.rpm:g})"
-            if limits.max_parallel is not None and flying[fact.key] > limits.max_parallel:
-                yield f"{fact.key} had {flying[fact.key]} attempts in flight at {fact.at:.3f} s"
-        elif fact.kind in (Kind.SERVED, Kind.FAILED, Kind.ABANDONED):
-            flying[fact.key] -= 1
+def _check(invariant: type[Invariant], run: Run) -> Iterator[Violation]:
+    return tell(run, [invariant])
 
 
-def one_answer(run: Recording) -> Iterator[str]:
-    """Every request ends exactly once, and no attempt is left without an answer."""
-    ends = Counter(fact.request for fact in run.facts if fact.kind in (Kind.DELIVERED, Kind.GAVE_UP))
-    left = {fact.request for fact in run.facts if fact.kind is Kind.LEFT}
-    for fact in run.facts:
-        if fact.kind is Kind.REQUESTED and ends[fact.request] != 1 and fact.request not in left:
-            yield f"request {fact.request} ended {ends[fact.request]} times"
-    final = (Kind.SERVED, Kind.FAILED, Kind.ABANDONED, Kind.REFUSED, Kind.UNQUEUED)
-    answers = Counter(fact.attempt for fact in run.facts if fact.kind in final)
-    for fact in run.facts:
-        if fact.kind is Kind.ADMITTED and answers[fact.attempt] != 1:
-            yield f"attempt {fact.attempt} at {fact.key} was answered {answers[fact.attempt]} times"
+INVARIANTS: Final[Mapping[str, Checker]] = {invariant.name: partial(_check, invariant) for invariant in ALL}
+"""Every promise that one run can break, by name."""
 
 
-def conservation(run: Recording) -> Iterator[str]:
-    """At rest nothing is in flight and nobody waits."""
-    for status in run.closing:
-        if status.in_flight or status.queued:
-            yield f"{status.key} is left with {status.in_flight} in flight and {status.queued} in its queue"
+def violations(run: Run) -> list[Violation]:
+    """Return what a run has broken, in the order in which it was noticed; nothing, if all promises hold."""
+    return list(tell(run, ALL))
 
 
-def deadline(run: Recording) -> Iterator[str]:
-    """Every request ends by its deadline."""
-    for fare in run.fares:
-        late = fare.answered_at - fare.asked_at - run.scenario.traffic.timeout
-        if late > 1e-6:
-            yield f"caller {fare.caller} was answered {late:.3f} s after its deadline"
-
-
-def secrecy(run: Recording) -> Iterator[str]:
-    """No key appears in the trace or in an error."""
-    secrets = [secret for host in run.scenario.hosts for secret in host.keys]
-    texts = [*(fact.line() for fact in run.facts), *(fare.message for fare in run.fares), repr(run.config)]
-    for label, secret in enumerate(secrets, start=1):
-        if any(secret in text for text in texts):
-            yield f"secret number {label} was written down"
-
-
-INVARIANTS: Final[Mapping[str, Checker]] = {
-    "provenance": provenance,
-    "silence": silence,
-    "rate": rate,
-    "one-answer": one_answer,
-    "conservation": conservation,
-    "deadline": deadline,
-    "secrecy": secrecy,
-}
-
-
-def violations(run: Recording) -> dict[str, list[str]]:
-    """Return what is broken, by the invariant's name; nothing, if all of them hold."""
-    found = {name: list(check(run)) for name, check in INVARIANTS.items()}
-    return {name: sentences for name, sentences in found.items() if sentences}
-
-
-def _number(fact: Fact, name: str) -> float:
-    value = fact.details[name]
-    assert isinstance(value, int | float), f"{fact.kind} has a number in {name}"
-    return value
+def determinism(one: Trace, other: Trace) -> Violation | None:
+    """Compare two traces of the same scenario and seed; return the first line in which they differ."""
+    difference = first_difference(one.lines(), other.lines())
+    if difference is None:
+        return None
+    number, here, there = difference
+    place = number - 1 - bool(one.header)
+    at = one.records[place].at if 0 <= place < len(one.records) else 0.0
+    sentence = f"line {number} is {here or 'missing'} in one trace and {there or 'missing'} in the other"
+    return Violation("determinism", sentence, at, place=place)

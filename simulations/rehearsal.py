@@ -1,142 +1,383 @@
-"""Performs a scenario: the real config, supervisors, actors, dialect and httpx, in the virtual world.
+"""Performs a scenario: the real config, supervisors, actors, dialects and httpx, in the virtual world.
 
-Network and clock are replaced, and nothing else. What comes out is a `Recording`: every fact that the actors recorded,
-every request that a provider received, and how each caller fared.
+Network and clock are replaced, and nothing else. What comes out is a `Run` with its trace; whether it went well is
+decided by others (`invariants`, `expectations`), who read nothing but that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Final
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
-from ..actors.errors import UnderstudyError
+from ..actors.errors import RequestRejected, UnderstudyError, UnknownModel
 from ..actors.handle import Router
 from ..actors.identity import ModelKey
-from ..actors.part import ModelStatus
-from ..actors.reply import Reply
-from ..actors.trace import Digest, Fact
-from ..supervisors.config import Config, load_config
-from ..supervisors.runtime import open_router
-from .scenario import Scenario
-from .stage import perform, stream
-from .world import Received, World, WorldTransport
+from ..actors.messages import Call, Restarted
+from ..actors.trace import Detail, Fact, Kind
+from ..supervisors.runtime import Lines, Stage, opened, transport_lines
+from .faults import MOMENTS, Fault, FaultKind
+from .lines import WorldLine, WorldTransport
+from .run import Run
+from .sabotage import ROUTER, Saboteur
+from .scenario import Caller, Scenario
+from .stage import Schedule, StageError, perform, sleep, sleep_until, stream
+from .trace import Scene, Sight
+from .traffic import callers_of
+from .world import World
 
-MESSAGES: Final = [{"role": "user", "content": "What is all the world?"}]
-TAIL: Final = 60.0
+SLACK: Final = 60.0
 """Virtual seconds that a run may go on after its last caller's deadline."""
 
+QUIET: Final = 2.0
+"""Virtual seconds after the last caller in which everything comes to rest."""
 
-@frozen
-class Fare:
-    """How one caller fared: when it asked, when it was answered, by whom, or why not.
+STATUS_ROUNDS: Final = 100
+"""How often every candidate's status is written down while callers are told their answers."""
 
-    `stamp` is the provider's own word for who answered, `error` the name of the error that the caller got.
-    """
+CRASHES: Final = (FaultKind.MODEL_CRASH, FaultKind.ROUTER_CRASH)
+TURNING_POINTS: Final = (Kind.CRASHED, Kind.STARTED, Kind.DOWN, Kind.REVIVED)
+"""What is followed by a look at every candidate."""
 
-    caller: int
-    asked_at: float
-    answered_at: float
-    streamed: bool
-    served_by: ModelKey | None = None
-    stamp: str | None = None
-    text: str = ""
-    error: str | None = None
-    message: str = ""
+IMAGE: Final = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+TOOL: Final = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
+
+Progress = Callable[[float], None]
+"""Is told how much of a run is over, as a share."""
 
 
-@define
-class Recording:
-    """All that is known of one run."""
+def rehearse(scenario: Scenario, schedule: Schedule | None = None, *, progress: Progress = lambda _: None) -> Run:
+    """Perform a scenario in virtual time. The same scenario and schedule give the same run, wherever it runs.
 
-    scenario: Scenario
-    config: Config
-    seed: int
-    facts: list[Fact] = field(factory=list)
-    fares: list[Fare] = field(factory=list)
-    received: Sequence[Received] = ()
-    closing: Sequence[ModelStatus] = ()
-    digest: str = ""
-    ended_at: float = 0.0
-
-
-def rehearse(scenario: Scenario, *, seed: int = 0) -> Recording:
-    """Perform a scenario in virtual time. The same scenario and seed give the same recording, wherever it runs.
+    Without a `schedule` the scenario's own script decides who goes first, or else its seed.
 
     Raises:
         ConfigError: the scenario's config does not hold.
-        StageError: the run cannot be made deterministic with this trio, or does not come to its end.
+        StageError: a run cannot be made deterministic with this trio.
 
     """
-    config = load_config(scenario.config, environ=scenario.environ)
-    recording = Recording(scenario, config, seed)
-    longest = scenario.traffic.duration + scenario.traffic.timeout + TAIL
-    perform(lambda: _play(recording), seed=seed, longest=longest)
-    recording.fares.sort(key=lambda fare: fare.caller)
-    return recording
+    if schedule is None:
+        schedule = Schedule(scenario.seed) if scenario.script is None else Schedule(None, scenario.script)
+    run = Run(scenario, scenario.load(), schedule, callers_of(scenario, scenario.seed))
+    run.trace.header = _header(run)
+    play = _Play(run, progress)
+    saboteur = play.saboteur.at_work() if any(f.kind in CRASHES for f in scenario.faults) else nullcontext()
+    with saboteur, _heard(play.log):
+        try:
+            perform(
+                play.perform,
+                schedule=schedule,
+                longest=_longest(run),
+                jumps=[(f.at, f.seconds) for f in scenario.faults if f.kind is FaultKind.CLOCK_JUMP],
+                describe=play.describe,
+            )
+        except StageError as exc:
+            if not run.trace.records:
+                raise
+            run.hung = str(exc)
+    return run
 
 
-async def _play(recording: Recording) -> None:
-    scenario = recording.scenario
-    world = World({host.name: host for host in scenario.hosts}, scenario.faults, recording.seed)
-    digest = Digest()
-
-    def sink(fact: Fact | None) -> None:
-        digest(fact)
-        if fact is not None:
-            recording.facts.append(fact)
-
-    async with open_router(recording.config, transport=WorldTransport(world)) as router:
-        router.listen(sink)
-        async with trio.open_nursery() as callers:
-            await _arrive(recording, router, callers)
-        recording.closing = router.snapshot()
-    recording.received = world.received
-    recording.digest = digest.hexdigest()
-    recording.ended_at = trio.current_time()
-
-
-async def _arrive(recording: Recording, router: Router, callers: trio.Nursery) -> None:
-    """Let the callers come, one after another."""
-    traffic = recording.scenario.traffic
-    arrivals = stream(recording.seed, "arrivals")
-    jitter_ms = round(traffic.jitter * 1000)
-    for i in range(round(traffic.duration / traffic.every)):
-        moved = arrivals.randrange(-jitter_ms, jitter_ms + 1) / 1000 if jitter_ms else 0.0
-        await trio.sleep_until(max(0.0, i * traffic.every + moved))
-        callers.start_soon(_call, recording, router, i)
-
-
-async def _call(recording: Recording, router: Router, caller: int) -> None:
-    traffic = recording.scenario.traffic
-    streamed = bool(traffic.stream_each) and caller % traffic.stream_each == traffic.stream_each - 1
-    asked_at = trio.current_time()
-    reply: Reply | None = None
-    error: UnderstudyError | None = None
-    text = ""
-    try:
-        if streamed:
-            async with router.stream(traffic.route, MESSAGES, timeout=traffic.timeout) as chunks:
-                async for chunk in chunks:
-                    text += chunk.text
-                reply = chunks.reply
-        else:
-            reply = await router.chat(traffic.route, MESSAGES, timeout=traffic.timeout)
-            text = reply.text
-    except UnderstudyError as exc:
-        error = exc
-    recording.fares.append(
-        Fare(
-            caller,
-            asked_at,
-            trio.current_time(),
-            streamed,
-            served_by=None if reply is None else reply.served_by,
-            stamp=None if reply is None else reply.body.get("system_fingerprint"),
-            text=text,
-            error=None if error is None else type(error).__name__,
-            message="" if error is None else str(error),
-        )
+def _longest(run: Run) -> float:
+    """Return when even the last caller must have been answered, and everything have come to rest."""
+    longest = max(
+        (caller.at + (caller.retries + 1) * (caller.timeout + caller.retry_wait) for caller in run.callers), default=0.0
     )
+    jumped = sum(fault.seconds for fault in run.scenario.faults if fault.kind is FaultKind.CLOCK_JUMP)
+    return longest + jumped + run.config.shutdown_timeout + SLACK
+
+
+def _header(run: Run) -> dict[str, Any]:
+    scenario = run.scenario
+    hosts = run.hosts()
+    return {
+        "scenario": scenario.name,
+        "seed": scenario.seed,
+        "script": None if scenario.script is None else list(scenario.script),
+        "wire": scenario.wire,
+        "candidates": [
+            {
+                "key": key.name,
+                "model": f"{key.provider}/{key.model}",
+                "credential": key.credential,
+                "host": hosts[key],
+                "rpm": entry.limits.rpm,
+                "tpm": entry.limits.tpm,
+                "max_parallel": entry.limits.max_parallel,
+            }
+            for key, entry in run.config.entries.items()
+        ],
+        "routes": {name: [key.name for key in keys] for name, keys in run.config.routes.items()},
+    }
+
+
+@define(eq=False)
+class _Play:
+    """One performance: the callers, the world, and whoever writes down what happens."""
+
+    run: Run
+    progress: Progress
+    world: World = field(init=False)
+    saboteur: Saboteur = field(init=False)
+    router: Router | None = field(default=None, init=False)
+    waiting: dict[int, trio.CancelScope] = field(factory=dict, init=False)
+    callers_leave: bool = field(init=False)
+    told: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        seed = self.run.scenario.seed
+        self.world = World(self.run, seed, self.run.trace.records.append)
+        self.saboteur = Saboteur(stream(seed, "crashes"))
+        self.callers_leave = any(fault.kind is FaultKind.CALLERS_LEAVE for fault in self.run.scenario.faults)
+
+    async def perform(self) -> None:
+        """Open a router in the world, let everybody come, and close it when all is quiet."""
+        before = trio.lowlevel.current_statistics().tasks_living
+        async with opened(Stage(self.run.config, self._lines())) as self.router:
+            self.router.listen(self._hear)
+            async with trio.open_nursery() as around:
+                around.start_soon(self._trouble, self.router)
+                async with trio.open_nursery() as callers:
+                    await self._arrive(self.router, callers)
+                await sleep(QUIET)
+                around.cancel_scope.cancel()
+            self._look()
+        self.run.ended_at = trio.current_time()
+        self.run.tasks_left = trio.lowlevel.current_statistics().tasks_living - before
+
+    def describe(self) -> str:
+        """Say how the candidates are doing, for whoever looks into a run that hangs."""
+        if self.router is None:
+            return ""
+        return "\n".join(
+            f"{status.key}: {status.state}, {status.in_flight} in flight, {status.queued} queued"
+            for status in self.router.snapshot()
+        )
+
+    def _lines(self) -> Lines:
+        if self.run.scenario.wire:
+            return transport_lines(WorldTransport(self.world))
+        return lambda _: WorldLine(self.world)
+
+    # What is written down
+
+    def _see(self, scene: Scene, caller: int | None = None, key: ModelKey | None = None, **details: Detail) -> None:
+        self.run.trace.records.append(Sight(trio.current_time(), scene, caller, key, details))
+
+    def _hear(self, fact: Fact | None) -> None:
+        if fact is not None:
+            self.run.trace.records.append(fact)
+            if fact.kind in TURNING_POINTS:
+                self._look()
+
+    def log(self, level: str, text: str) -> None:
+        """Write down a line of the log."""
+        self._see(Scene.LOGGED, level=level, text=text)
+
+    def _look(self) -> None:
+        """Write down how every candidate is doing."""
+        assert self.router is not None
+        for status in self.router.snapshot():
+            self._see(
+                Scene.STATUS,
+                key=status.key,
+                state=status.state.value,
+                cooling=status.cooldown_remaining,
+                left=status.tokens,
+                in_flight=status.in_flight,
+                queued=status.queued,
+                served=status.served,
+                failed=sum(status.failures.values()),
+            )
+
+    # Callers
+
+    async def _arrive(self, router: Router, callers: trio.Nursery) -> None:
+        """Let the callers come, one after another."""
+        count = len(self.run.callers)
+        for number, caller in enumerate(self.run.callers):
+            if caller.at > trio.current_time():
+                await sleep_until(caller.at)
+            callers.start_soon(self._call, router, number, caller, name=f"caller {number}")
+            if number % 256 == 0:
+                self.progress(number / count)
+
+    async def _call(self, router: Router, number: int, caller: Caller) -> None:
+        """Make one caller's request, and again if it tries again."""
+        for attempt in range(1, caller.retries + 2):
+            if attempt > 1:
+                await sleep(caller.retry_wait)
+            if await self._ask(router, number, caller, attempt):
+                return
+
+    async def _ask(self, router: Router, number: int, caller: Caller, attempt: int) -> bool:
+        """Ask once; return whether that is the end of it."""
+        self._note_asked(router, number, caller, attempt)
+        outcome, final, message = "left", True, ""
+        key: ModelKey | None = None
+        stamp: str | None = None
+        whole: int | None = None
+        with self._way_out(number, caller):
+            try:
+                body, text, key = await self._get(router, number, caller)
+                outcome, stamp = "served", str(body.get("system_fingerprint"))
+                written = self.world.written.get(int(str(body.get("id", "0"))))
+                whole = int(written == (number, text))
+            except Exception as exc:
+                # Whatever is no error of ours is a bug; which it is, is told by its name.
+                outcome, message = type(exc).__name__, str(exc)
+                final = not isinstance(exc, UnderstudyError) or isinstance(exc, RequestRejected | UnknownModel)
+        self.waiting.pop(number, None)
+        self._see(Scene.TOLD, number, key, outcome=outcome, stamp=stamp, whole=whole, message=message or None)
+        self.told += 1
+        if self.told % max(1, len(self.run.callers) // STATUS_ROUNDS) == 0:
+            self._look()
+        return final
+
+    def _way_out(self, number: int, caller: Caller) -> AbstractContextManager[object]:
+        """Return what lets a caller leave before its answer; for one that never does, nothing at all."""
+        if caller.leaves_after is None and not self.callers_leave:
+            return nullcontext()
+        scope = trio.CancelScope()
+        if caller.leaves_after is not None:
+            scope.deadline = trio.current_time() + caller.leaves_after
+        self.waiting[number] = scope
+        return scope
+
+    def _note_asked(self, router: Router, number: int, caller: Caller, attempt: int) -> None:
+        self._see(
+            Scene.ASKED,
+            number,
+            group=caller.group,
+            route=caller.route,
+            request=router.requests + 1,
+            deadline=trio.current_time() + caller.timeout,
+            stream=int(caller.stream),
+            prompt=caller.prompt_tokens,
+            answer=caller.answer_tokens,
+            waits=int(caller.wait_for_cooldown),
+            restarts=int(caller.on_interrupt == "restart"),
+            flaw=None if caller.flaw is None else caller.flaw.value,
+            images=int(caller.images),
+            tools=int(caller.tools),
+            turn=attempt,
+        )
+
+    async def _get(self, router: Router, number: int, caller: Caller) -> tuple[Any, str, ModelKey]:
+        """Make the request; return the answer's body, the text as it was read, and who served."""
+        messages, params = _request(number, caller)
+        if not caller.stream:
+            call = Call(
+                caller.route,
+                {**params, "messages": messages},
+                timeout=caller.timeout,
+                wait_for_cooldown=caller.wait_for_cooldown,
+            )
+            reply = await router.request(call)
+            return reply.body, reply.text, reply.served_by
+        text, served_by = "", None
+        async with router.stream(
+            caller.route,
+            messages,
+            timeout=caller.timeout,
+            wait_for_cooldown=caller.wait_for_cooldown,
+            on_interrupt=caller.on_interrupt,
+            **params,
+        ) as chunks:
+            async for chunk in chunks:
+                if chunks.served_by != served_by:
+                    served_by = chunks.served_by
+                    self._see(Scene.BEGAN, number, served_by)
+                text = "" if isinstance(chunk, Restarted) else text + chunk.text
+                if caller.reads_every:
+                    await sleep(caller.reads_every)
+        return chunks.reply.body, text, chunks.reply.served_by
+
+    # Trouble
+
+    async def _trouble(self, router: Router) -> None:
+        """Let the faults begin and end, as far as that is not the providers' business."""
+        moments: list[tuple[float, int, str]] = []
+        for number, fault in enumerate(self.run.scenario.faults):
+            if fault.kind in MOMENTS:
+                moments.append((fault.at, number, "happened"))
+            else:
+                moments += [(fault.at, number, "began"), (fault.until, number, "ended")]
+        for at, number, what in sorted(moments):
+            if at > trio.current_time():
+                await sleep_until(at)
+            fault = self.run.scenario.faults[number]
+            self._see(Scene.FAULT, fault=fault.kind.value, what=what, number=number)
+            if what == "happened":
+                await self._let_happen(router, fault)
+            self._look()
+
+    async def _let_happen(self, router: Router, fault: Fault) -> None:
+        match fault.kind:
+            case FaultKind.MODEL_CRASH:
+                for key in self._touched(fault):
+                    self.saboteur.arm(key.name, fault.times)
+            case FaultKind.ROUTER_CRASH:
+                self.saboteur.arm(ROUTER, fault.times)
+            case FaultKind.CALLERS_LEAVE:
+                self._send_away(fault)
+            case FaultKind.RESET_BY_HAND:
+                for key in self._touched(fault):
+                    try:
+                        await router.reset(key.name)
+                    except UnderstudyError as exc:
+                        self.log("OPERATOR", str(exc))
+
+    def _touched(self, fault: Fault) -> Iterator[ModelKey]:
+        return (key for key in self.run.config.entries if fault.touches(key))
+
+    def _send_away(self, fault: Fault) -> None:
+        draw = stream(self.run.scenario.seed, f"leaving at {fault.at}")
+        for number, scope in sorted(self.waiting.items()):
+            if fault.is_about(self.run.callers[number].route) and draw.random() < fault.probability:
+                scope.cancel()
+
+
+def _request(number: int, caller: Caller) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return messages and parameters; who the caller is stands in `user`, as OpenAI's API has it."""
+    content: Any = "word" * caller.prompt_tokens
+    if caller.images:
+        content = [{"type": "text", "text": content}, IMAGE]
+    params: dict[str, Any] = {"user": f"caller-{number}", "max_tokens": 2 * caller.answer_tokens}
+    if caller.tools:
+        params["tools"] = [TOOL]
+    return [{"role": "user", "content": content}], params
+
+
+class _Ear(logging.Handler):
+    def __init__(self, hear: Callable[[str, str], None]) -> None:
+        super().__init__()
+        self._tell = hear
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            text += f" ({type(error).__name__}: {error})"
+        self._tell(record.levelname, text)
+
+
+@contextmanager
+def _heard(hear: Callable[[str, str], None]) -> Iterator[None]:
+    """Let what is logged go into the trace, and nowhere else."""
+    logger = logging.getLogger("understudy")
+    before = logger.propagate, logger.disabled, logger.level
+    ear = _Ear(hear)
+    logger.addHandler(ear)
+    logger.propagate, logger.disabled = False, False
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(ear)
+        logger.propagate, logger.disabled = before[:2]
+        logger.setLevel(before[2])

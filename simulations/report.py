@@ -1,200 +1,207 @@
-"""What a person is shown of a run: who served what, when each candidate cooled and why, and the trace's digest."""
+"""What a person is shown of a run in a terminal: what was on when, who served what, what broke, how to see it again.
+
+`show` tells all that is known of a rehearsal; `show_trace` tells as much of it as a trace alone can. It is meant for 80
+columns, and uses more where there are more. The same as plain data is made by `summary`, as a picture by `picture`.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
 
-from attrs import frozen
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from ..actors.identity import ModelKey
-from ..actors.trace import Fact, Kind
-from .invariants import INVARIANTS, violations
-from .rehearsal import Recording
+from .axis import Slices, unit_of
+from .expectations import Verdict
+from .invariants import INVARIANTS, Violation, context
+from .rehearsal import Progress as Listener
+from .run import Run
+from .simulate import Report
+from .strips import FAULTS_SHOWN, Mark, axis, drawn, fault_strips, legend, strip
+from .summary import again
+from .tables import ROWS_SHOWN, callers, candidates, cooldowns, plain, shortened, times
+from .timeline import Timeline, timeline_of
+from .trace import Trace
 
-STRIP_WIDTH: Final = 60
-MARKS: Final = {"served": ("█", "green"), "failed": ("▄", "yellow"), "cooling": ("·", "red"), "idle": (" ", "dim")}
-WIDE: Final = 125
+WIDE: Final = 110
 """Columns from which on there is room for models and credentials."""
 
-SHOWN_COOLDOWNS: Final = 40
-SHOWN_VIOLATIONS: Final = 10
+INDENTED: Final = (0, 0, 0, 1)
+VIOLATIONS_SHOWN: Final = 5
+"""Of each invariant."""
 
 
-@frozen
-class Interval:
-    """One cooldown of one candidate, with the time at which it ended or the run did."""
+def show(report: Report, console: Console, *, source: str | None = None) -> None:
+    """Print a rehearsal: what happened, what was expected, what broke, and how to see it again.
 
-    key: ModelKey
-    start: float
-    end: float
-    reason: str
-    incidents: int
-
-
-def cooldowns(run: Recording) -> list[Interval]:
-    """Return every cooldown, in the order in which they began."""
-    found: list[Interval] = []
-    open_at: dict[ModelKey, int] = {}
-    for fact in run.facts:
-        if fact.key is None or fact.kind not in (Kind.COOLING, Kind.EXTENDED):
-            continue
-        until = fact.details["until"]
-        assert isinstance(until, float)
-        if fact.kind is Kind.COOLING:
-            open_at[fact.key] = len(found)
-            incidents = fact.details["incidents"]
-            assert isinstance(incidents, int)
-            found.append(Interval(fact.key, fact.at, until, str(fact.details["reason"]), incidents))
-        else:
-            i = open_at[fact.key]
-            found[i] = Interval(fact.key, found[i].start, until, found[i].reason, found[i].incidents)
-    return found
+    `source` is what the command line knows the scenario by, if that is not its name.
+    """
+    run = report.run
+    timeline = timeline_of(run.trace, run.scenario.faults)
+    console.print(Text.assemble(plain(run.scenario.name, "bold"), plain(f"  seed {run.scenario.seed}", "dim")))
+    if run.scenario.teaches:
+        console.print(Text(" ".join(run.scenario.teaches.split()), "italic"))
+    _show_all(_course(timeline, console), console)
+    _show_verdicts(report.verdicts, console)
+    _show_violations(run, report.violations, console)
+    if run.hung is not None:
+        console.print(Text("The run did not come to its end:", "bold red"), plain(run.hung), sep="\n")
+    _show_end(timeline, run.trace, report.digest, "virtual ", console)
+    console.print(Text.assemble("Again: ", plain(again(run.scenario, source), "bold")), soft_wrap=True)
 
 
-def summary(run: Recording) -> dict[str, Any]:
-    """Return the run as plain data, for machines."""
-    broken = violations(run)
-    kinds = _by_candidate(run.facts)
-    return {
-        "scenario": run.scenario.name,
-        "seed": run.seed,
-        "requests": len(run.fares),
-        "served": sum(fare.served_by is not None for fare in run.fares),
-        "errors": dict(Counter(fare.error for fare in run.fares if fare.error)),
-        "candidates": {
-            status.name: {
-                "sent": kinds[status.key, Kind.ADMITTED],
-                "served": kinds[status.key, Kind.SERVED],
-                "failed": dict(sorted(status.failures.items())),
-                "refused": kinds[status.key, Kind.REFUSED],
-                "state": status.state.value,
-            }
-            for status in run.closing
-        },
-        "cooldowns": [
-            {
-                "candidate": cooldown.key.name,
-                "from": cooldown.start,
-                "until": cooldown.end,
-                "reason": cooldown.reason,
-                "incidents": cooldown.incidents,
-            }
-            for cooldown in cooldowns(run)
-        ],
-        "violations": broken,
-        "facts": len(run.facts),
-        "virtual_seconds": run.ended_at,
-        "digest": run.digest,
-    }
+def show_trace(trace: Trace, console: Console) -> None:
+    """Print what a trace alone can tell, of a rehearsal or recorded in production."""
+    timeline = timeline_of(trace)
+    scenario = trace.header.get("scenario")
+    if scenario is None:
+        console.print(Text("A trace without a header", "bold"), "(times are told from its first fact on)")
+    else:
+        seed = trace.header.get("seed")
+        console.print(Text.assemble(plain(scenario, "bold"), plain(f"  seed {seed}, as it was recorded", "dim")))
+    _show_all(_course(timeline, console), console)
+    _show_end(timeline, trace, trace.digest(), "", console)
 
 
-def show(run: Recording, console: Console) -> None:
-    """Print the run for a person."""
-    served = sum(fare.served_by is not None for fare in run.fares)
-    console.print(Text(run.scenario.name, "bold"), f"(seed {run.seed})")
-    console.print(Text(run.scenario.lesson, "dim"))
-    console.print(
-        Group("", _candidates(run, wide=console.width >= WIDE), "", _strips(run), "", _cooldown_table(run), "")
-    )
-    console.print(f"{served} of {len(run.fares)} requests served in {run.ended_at / 60:.1f} virtual minutes.")
-    for error, count in Counter(fare.error for fare in run.fares if fare.error).items():
-        console.print(f"  {count} ended with {error}")
-    _show_violations(violations(run), console)
-    console.print(f"Trace: {len(run.facts)} facts, digest {run.digest}", soft_wrap=True, highlight=False)
+@contextmanager
+def progress(console: Console, what: str) -> Iterator[Listener]:
+    """Show a bar while something is under way, and give out whom to tell how much is over: a share of 1.
+
+    The bar goes when it is over, and there is none where nobody would see it move.
+    """
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    # It is drawn when something is told, not by a thread: there are none in a rehearsal.
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda share: bar.update(task, completed=share, refresh=True)
 
 
-def _by_candidate(facts: Sequence[Fact]) -> Counter[tuple[ModelKey | None, Kind]]:
-    return Counter((fact.key, fact.kind) for fact in facts)
+def _show_all(renderables: Iterator[RenderableType], console: Console) -> None:
+    for each in renderables:
+        console.print()
+        console.print(each)
 
 
-def _candidates(run: Recording, *, wide: bool) -> Table:
-    table = Table(title="Who served what", title_justify="left", header_style="bold", box=SIMPLE_HEAD)
-    table.add_column("candidate", no_wrap=True)
-    for name in ("model", "credential") if wide else ():
-        table.add_column(name)
-    for name in ("sent", "served", "share", "failed", "refused"):
-        table.add_column(name, justify="right")
-    kinds = _by_candidate(run.facts)
-    total = sum(kinds[status.key, Kind.SERVED] for status in run.closing) or 1
-    for status in run.closing:
-        served = kinds[status.key, Kind.SERVED]
-        failed = ", ".join(f"{count} {reason}" for reason, count in sorted(status.failures.items()))
-        table.add_row(
-            status.name,
-            *((f"{status.provider}/{status.model}", status.credential or "none") if wide else ()),
-            str(kinds[status.key, Kind.ADMITTED]),
-            str(served),
-            f"{served / total:.1%}",
-            failed or "0",
-            str(kinds[status.key, Kind.REFUSED]),
-        )
-    return table
+def _course(timeline: Timeline, console: Console) -> Iterator[RenderableType]:
+    """Return what both a rehearsal and a trace have to show."""
+    yield _strips(timeline, console)
+    groups = timeline.groups()
+    yield candidates(timeline, wide=console.width >= WIDE)
+    if groups:
+        yield callers(groups)
+        yield times(groups)
+    if timeline.cooldowns:
+        yield cooldowns(timeline)
 
 
-def _strips(run: Recording) -> Table:
-    """Draw each candidate's time from left to right: what it did most of in each slice."""
+def _strips(timeline: Timeline, console: Console) -> Table:
+    """Draw the faults and each candidate over time."""
+    ascii_only = console.options.ascii_only
+    courses = list(timeline.courses.values())
+    labels = [course.key.name for course in courses] + [fault.label for fault in timeline.faults]
+    label_width = min(console.width // 3, max((cell_len(label) for label in labels), default=0))
+    width = max(10, console.width - label_width - 3)
+    slices = Slices.exactly(timeline.length, width)
+    rows: list[tuple[str, Sequence[Mark | None]]] = [*fault_strips(timeline.faults, slices)]
+    left_out = max(0, len(rows) - FAULTS_SHOWN), max(0, len(courses) - ROWS_SHOWN)
+    rows = rows[:FAULTS_SHOWN]
+    rows += [(course.key.name, strip(course, slices)) for course in courses[:ROWS_SHOWN]]
     table = Table.grid(padding=(0, 1))
-    for status in run.closing:
-        table.add_row(status.name, _strip(run, status.key))
-    legend = Text.assemble(("█", "green"), " served  ", ("▄", "yellow"), " failed  ", ("·", "red"), " cooling")
-    table.add_row("", Text(f"0 … {run.ended_at / 60:.0f} min   ", "dim").append_text(legend))
+    table.add_column(width=label_width, no_wrap=True, overflow="crop")
+    table.add_column(width=width, overflow="fold")
+    table.add_row("", axis(timeline.length, width))
+    for label, marks in rows:
+        table.add_row(shortened(label, label_width, ascii_only=ascii_only), drawn(marks, ascii_only=ascii_only))
+    if any(left_out):
+        more = [f"{n} more {what}" for n, what in zip(left_out, ("faults", "candidates"), strict=True) if n]
+        table.add_row("", Text(f"and {', '.join(more)}", "dim"))
+    used = (mark for _, marks in rows for mark in marks if mark is not None)
+    table.add_row("", legend(used, width, ascii_only=ascii_only))
     return table
 
 
-def _strip(run: Recording, key: ModelKey) -> Text:
-    width = max(run.ended_at, 1.0) / STRIP_WIDTH
-    states = ["idle"] * STRIP_WIDTH
-    for cooldown in cooldowns(run):
-        if cooldown.key == key:
-            last = min(cooldown.end, run.ended_at - 1e-9)
-            for i in range(int(cooldown.start / width), int(last / width) + 1):
-                states[i] = "cooling"
-    for kind, state in ((Kind.FAILED, "failed"), (Kind.SERVED, "served")):
-        for fact in run.facts:
-            i = min(int(fact.at / width), STRIP_WIDTH - 1)
-            if fact.key == key and fact.kind is kind and (state == "failed" or states[i] != "failed"):
-                states[i] = state
-    return Text.assemble(*(MARKS[state] for state in states))
+def _show_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
+    if not verdicts:
+        return
+    missed = sum(not verdict.met for verdict in verdicts)
+    title = f"{missed} of {len(verdicts)} expectations missed" if missed else "All expectations are met"
+    console.print()
+    console.print(Text(title, "bold red" if missed else "bold green"))
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    for verdict in verdicts:
+        word = Text(" met", "green") if verdict.met else Text(" MISSED", "bold red")
+        table.add_row(word, Text.assemble(plain(verdict.expected), ": ", plain(verdict.measured, "bold")))
+    console.print(table)
 
 
-def _cooldown_table(run: Recording) -> Table:
-    table = Table(
-        title="When each candidate cooled, and why", title_justify="left", header_style="bold", box=SIMPLE_HEAD
-    )
-    for name in ("from", "until"):
-        table.add_column(name, justify="right")
-    table.add_column("candidate")
-    table.add_column("why")
-    table.add_column("incident", justify="right")
-    all_of_them = cooldowns(run)
-    for cooldown in all_of_them[:SHOWN_COOLDOWNS]:
-        table.add_row(
-            _clock(cooldown.start),
-            _clock(cooldown.end),
-            cooldown.key.name,
-            cooldown.reason,
-            str(cooldown.incidents),
-        )
-    if len(all_of_them) > SHOWN_COOLDOWNS:
-        table.caption = f"and {len(all_of_them) - SHOWN_COOLDOWNS} more"
+def _show_violations(run: Run, violations: Sequence[Violation], console: Console) -> None:
+    console.print()
+    if not violations:
+        console.print(Text(f"All {len(INVARIANTS)} invariants hold", "bold green"), highlight=False)
+        console.print(Text(f" {', '.join(INVARIANTS)}", "dim"))
+        return
+    by_name: dict[str, list[Violation]] = {}
+    for violation in violations:
+        by_name.setdefault(violation.invariant, []).append(violation)
+    for name, theirs in by_name.items():
+        often = f", {len(theirs)} times" if len(theirs) > 1 else ""
+        console.print(plain(f"{name} is broken{often}", "bold red"))
+        for violation in theirs[:VIOLATIONS_SHOWN]:
+            words = plain(f"at {violation.at:.3f} s{_whom(violation)}: {violation.sentence}")
+            console.print(Padding(words, INDENTED))
+        if len(theirs) > VIOLATIONS_SHOWN:
+            console.print(Text(f" and {len(theirs) - VIOLATIONS_SHOWN} more", "dim"))
+        console.print(Text(" around the first of them:", "dim"))
+        console.print(Padding(_records(context(run, theirs[0])), INDENTED))
+
+
+def _whom(violation: Violation) -> str:
+    about = [
+        "" if violation.key is None else violation.key.name,
+        "" if violation.request is None else f"request {violation.request}",
+        "" if violation.caller is None else f"caller {violation.caller}",
+    ]
+    named = ", ".join(word for word in about if word)
+    return f" ({named})" if named else ""
+
+
+def _records(lines: Iterable[str]) -> Table:
+    """Return lines of a trace as people read them: when, what, at whom, and the rest."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for line in lines:
+        told = json.loads(line)
+        what = told.pop("sight", None) or told.pop("kind")
+        about = [str(told.pop("key"))] if "key" in told else []
+        told.pop("model", None)
+        told.pop("credential", None)
+        at = told.pop("at")
+        about += [
+            f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}" for name, value in told.items()
+        ]
+        table.add_row(plain(f"{at:.3f}", "dim"), plain(what), plain(" ".join(about), "dim"))
     return table
 
 
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds, 1), 60)
-    return f"{minutes:.0f}:{rest:04.1f}"
-
-
-def _show_violations(broken: Mapping[str, Sequence[str]], console: Console) -> None:
-    if not broken:
-        console.print(Text(f"All invariants hold: {', '.join(INVARIANTS)}.", "green"))
-    for name, sentences in broken.items():
-        console.print(Text(f"{name} is broken ({len(sentences)} times):", "bold red"))
-        for sentence in sentences[:SHOWN_VIOLATIONS]:
-            console.print(f"  {sentence}", highlight=False)
+def _show_end(timeline: Timeline, trace: Trace, digest: str, kind: str, console: Console) -> None:
+    everybody = timeline.everybody()
+    console.print()
+    seconds, _, unit = unit_of(timeline.length)
+    words = f"{everybody.served} of {everybody.made} requests served in {timeline.length / seconds:.1f} {kind}{unit}"
+    errors = ", ".join(f"{count} {error}" for error, count in everybody.errors.items())
+    console.print(Text.assemble((words, "bold"), plain(f"; errors: {errors}" if errors else "")))
+    console.print(plain(f"{len(trace.records)} records; the trace's digest is"))
+    console.print(plain(digest), soft_wrap=True)

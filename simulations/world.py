@@ -1,153 +1,168 @@
-"""Scripted providers behind an httpx transport: they speak the wire format, and know who really called them.
+"""Scripted providers: they know who really called them, take their time, count, fail, lie and break off.
 
-Each host knows the keys it accepts and the models it has. It checks the key that it is called with, takes its time,
-has its faults, and stamps every answer with the identity that truly produced it (`Stamp`, in ``system_fingerprint``),
-which is what the router's own word for it is compared with.
+A request arrives at a *door*: one address, one credential, one model. The provider checks the key it was called with,
+keeps its own count of what it lets through, meets the faults of the scenario, and stamps every answer with the identity
+that truly produced it, which is what the router's own word for it is compared with.
+
+How requests get here is not decided here: through httpx, or by a shorter way (`lines`). Everything that a provider
+sees is written into the trace.
 """
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from typing import Any, Final
 
-import httpx
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
-from .faults import BAD_KEY, NO_SUCH_MODEL, ErrorAnswer, Fault, FaultKind, rate_limited
+from ..actors.identity import ModelKey
+from ..actors.providers.endpoint import Endpoint
+from ..supervisors.config import Config, Entry
+from .counting import Doorkeeper
+from .exchange import FOREIGN, OWN_WINDOW, Exchange
+from .faults import MOMENTS, Fault
+from .payloads import FAMILIES, Family
+from .run import Run, host_of
+from .scenario import ProviderScript
 from .stage import stream
+from .trace import Scene, Sight
+
+NO_CREDENTIAL: Final = "none"
 
 
-@frozen
-class Stamp:
-    """Who truly received a request: host, credential label and model."""
+@define(eq=False)
+class Door:
+    """One address, credential and model: where requests for one candidate arrive, or for several that share them."""
 
     host: str
     credential: str
     model: str
+    keys: tuple[ModelKey, ...]
+    script: ProviderScript
+    keeper: Doorkeeper
+    window: int
+    sees: bool
+    family: Family
+    random: random.Random
+    faults: Sequence[Fault]
 
-    def __str__(self) -> str:
+    @property
+    def stamp(self) -> str:
+        """Who answers here."""
         return f"{self.host}|{self.credential}|{self.model}"
 
-
-@frozen
-class Host:
-    """One scripted provider: the keys it accepts (secret → label), its models, its latency in seconds."""
-
-    name: str
-    keys: Mapping[str, str] = field(repr=False)
-    models: Sequence[str]
-    latency: tuple[float, float] = (0.2, 0.8)
-
-
-@frozen
-class Received:
-    """One request that reached a provider."""
-
-    at: float
-    stamp: Stamp
-    status: int | None
+    def latency(self) -> float:
+        """Draw how many seconds an answer takes to begin."""
+        points = self.script.latency
+        chance = self.random.random()
+        for (q0, s0), (q1, s1) in pairwise(points):
+            if chance <= q1:
+                return s0 + (s1 - s0) * (chance - q0) / (q1 - q0) if q1 > q0 and chance >= q0 else s0
+        return points[-1][1]
 
 
-@define
+@define(eq=False)
 class World:
-    """All providers of one run, and what they have received."""
+    """All the providers of one run."""
 
-    hosts: Mapping[str, Host]
-    faults: Sequence[Fault]
+    run: Run
     seed: int
-    received: list[Received] = field(factory=list)
-    _random: dict[str, random.Random] = field(init=False)
+    record: Callable[[Sight], None]
+    doors: dict[tuple[str, str, str], Door] = field(init=False)
+    in_work: Counter[tuple[str, str]] = field(factory=Counter, init=False)
+    received: int = field(default=0, init=False)
+    written: dict[int, tuple[int, str]] = field(factory=dict, init=False)
+    """What was written in answer to which request: for which caller, and the text."""
+    _labels: dict[tuple[str, str], str] = field(factory=dict, init=False)
+    _places: dict[str, str] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._random = {name: stream(self.seed, f"host {name}") for name in self.hosts}
+        self.doors = _doors(self.run.config, self.run.scenario.providers, self._faults(), self.seed)
+        for entry in self.run.config.entries.values():
+            host = host_of(entry.endpoint.api_base)
+            self._labels[host, _token(entry.endpoint)] = entry.key.credential or NO_CREDENTIAL
 
-    def latency(self, host: Host) -> float:
-        """Draw how long this host takes for its next answer, in whole milliseconds."""
-        low, high = host.latency
-        return self._random[host.name].randrange(round(low * 1000), round(high * 1000) + 1) / 1000
+    def _faults(self) -> Sequence[Fault]:
+        return [fault for fault in self.run.scenario.faults if fault.kind not in MOMENTS]
 
-    def fault(self, host: str, credential: str) -> Fault | None:
-        """Return what is wrong for this credential at this host now."""
-        now = trio.current_time()
-        return next((fault for fault in self.faults if fault.touches(now, host, credential)), None)
+    def exchange(self, url: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Exchange:
+        """Return the exchange that a request begins. `headers` has names in lower case."""
+        host = self._host(url)
+        secret = headers.get("authorization", "").removeprefix("Bearer ")
+        return Exchange(self, host, self._labels.get((host, secret), FOREIGN), secret, body)
 
+    def _host(self, url: str) -> str:
+        """Return the address that a URL is below; an unknown one stays as it is."""
+        if url not in self._places:
+            place = host_of(url)
+            hosts = sorted({host for host, _, _ in self.doors}, key=len, reverse=True)
+            self._places[url] = next((host for host in hosts if place.startswith(f"{host}/")), place)
+        return self._places[url]
 
-class WorldTransport(httpx.AsyncBaseTransport):
-    """The network of one run: every request ends at one of the world's hosts."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer as the provider would."""
-        host = self._world.hosts.get(request.url.host)
-        if host is None:
-            raise httpx.ConnectError(f"no such host: {request.url.host}", request=request)
-        body = json.loads(await request.aread())
-        secret = request.headers.get("authorization", "").removeprefix("Bearer ")
-        credential = host.keys.get(secret, "unknown")
-        stamp = Stamp(host.name, credential, str(body.get("model")))
-        fault = self._world.fault(host.name, credential)
-        if fault is not None and fault.kind is FaultKind.UNREACHABLE:
-            await trio.sleep(0.05)
-            raise httpx.ConnectError("connection refused", request=request)
-        await trio.sleep(self._world.latency(host))
-        error = _error(host, stamp, fault)
-        status = 200 if error is None else error.status
-        self._world.received.append(Received(trio.current_time(), stamp, status))
-        if error is not None:
-            return httpx.Response(error.status, headers=dict(error.headers), content=error.body, request=request)
-        if body.get("stream"):
-            events = {"content-type": "text/event-stream"}
-            return httpx.Response(200, headers=events, stream=EventBody(_events(stamp)), request=request)
-        return httpx.Response(200, json=_answer(stamp), request=request)
+    def see(self, scene: Scene, caller: int | None, **details: str | int | float | None) -> None:
+        """Write a sight into the trace."""
+        self.record(Sight(trio.current_time(), scene, caller, None, details))
 
 
-def _error(host: Host, stamp: Stamp, fault: Fault | None) -> ErrorAnswer | None:
-    if stamp.credential == "unknown" or (fault is not None and fault.kind is FaultKind.REVOKED):
-        return BAD_KEY
-    if fault is not None and fault.kind is FaultKind.RATE_LIMITED:
-        return rate_limited(fault.retry_after)
-    if stamp.model not in host.models:
-        return NO_SUCH_MODEL
-    return None
+def _token(endpoint: Endpoint) -> str:
+    """Return what a candidate is authorized with: its credential, or a header of its own."""
+    if endpoint.secret is not None:
+        return endpoint.secret.reveal()
+    headers = {name.lower(): value for name, value in endpoint.headers.items()}
+    return headers.get("authorization", "").removeprefix("Bearer ")
 
 
-WORDS = ("All", "the", "world's", "a", "stage.")
-USAGE = {"prompt_tokens": 12, "completion_tokens": len(WORDS), "total_tokens": 12 + len(WORDS)}
+def _doors(
+    config: Config, scripts: Sequence[ProviderScript], faults: Sequence[Fault], seed: int
+) -> dict[tuple[str, str, str], Door]:
+    groups: dict[tuple[str, str, str], list[Entry]] = {}
+    for entry in config.entries.values():
+        key = entry.key
+        where = host_of(entry.endpoint.api_base), key.credential or NO_CREDENTIAL, key.model
+        groups.setdefault(where, []).append(entry)
+    return {where: _door(where, entries, scripts, faults, seed) for where, entries in groups.items()}
 
 
-def _answer(stamp: Stamp) -> dict[str, Any]:
-    message = {"role": "assistant", "content": " ".join(WORDS)}
-    return {
-        "object": "chat.completion",
-        "model": stamp.model,
-        "system_fingerprint": str(stamp),
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-        "usage": USAGE,
-    }
+def _door(
+    where: tuple[str, str, str],
+    entries: Sequence[Entry],
+    scripts: Sequence[ProviderScript],
+    faults: Sequence[Fault],
+    seed: int,
+) -> Door:
+    first = entries[0]
+    script = next((script for script in scripts if _fits(script, first.key)), ProviderScript())
+    host, credential, model = where
+    return Door(
+        host,
+        credential,
+        model,
+        tuple(entry.key for entry in entries),
+        script,
+        Doorkeeper.of(
+            script.limit,
+            _own(script.rpm, [entry.limits.rpm for entry in entries]),
+            _own(script.tpm, [entry.limits.tpm for entry in entries]),
+        ),
+        window=first.capabilities.context_window or OWN_WINDOW,
+        sees=first.capabilities.vision is not False,
+        family=FAMILIES.get(first.key.provider, Family.OPENAI),
+        random=stream(seed, f"provider {host}|{credential}|{model}"),
+        faults=[fault for fault in faults if any(fault.touches(entry.key) for entry in entries)],
+    )
 
 
-def _events(stamp: Stamp) -> list[bytes]:
-    head = {"object": "chat.completion.chunk", "model": stamp.model, "system_fingerprint": str(stamp)}
-    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
-    deltas += [{"content": word if i == 0 else f" {word}"} for i, word in enumerate(WORDS)]
-    chunks: list[dict[str, Any]] = [{**head, "choices": [{"index": 0, "delta": delta}]} for delta in deltas]
-    chunks.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE})
-    return [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks] + [b"data: [DONE]\n\n"]
+def _fits(script: ProviderScript, key: ModelKey) -> bool:
+    return fnmatchcase(key.name, script.candidate) and fnmatchcase(key.provider, script.provider)
 
 
-class EventBody(httpx.AsyncByteStream):
-    """A stream's body: one event every 20 milliseconds."""
-
-    def __init__(self, events: Sequence[bytes], pause: float = 0.02) -> None:
-        self._events = events
-        self._pause = pause
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for event in self._events:
-            await trio.sleep(self._pause)
-            yield event
+def _own(stated: float | None, ours: Sequence[float | None]) -> float | None:
+    """Return a provider's own limit: what is stated (0: none), or what the entries allow together."""
+    if stated is not None:
+        return stated or None
+    return None if None in ours else sum(limit for limit in ours if limit is not None)

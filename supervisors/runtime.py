@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
 from typing import Final
@@ -36,6 +36,7 @@ from ..actors.masking import presentable
 from ..actors.messages import ModelMessage
 from ..actors.model import ModelActor
 from ..actors.part import Part
+from ..actors.providers.line import Line, NetworkLine, TransportLine
 from ..actors.providers.wire import HttpWire
 from ..actors.router import Journeys, RouterActor, RouterMessage
 from ..actors.stand_in import StandIn
@@ -82,7 +83,31 @@ async def open_router(
             its proxy needs a package that is missing, or ``SSL_CERT_FILE`` names no certificates.
 
     """
-    stage = Stage(load_config(config), transport)
+    stage = Stage(load_config(config), transport_lines(transport))
+    async with opened(stage) as router:
+        yield router
+
+
+Lines = Callable[[Entry], Line]
+"""Opens the line to a candidate's provider, for each incarnation of its actor."""
+
+
+def transport_lines(transport: httpx.AsyncBaseTransport | None) -> Lines:
+    """Return what opens lines through a transport, or to the network where there is none."""
+    tls = cache(httpx.create_ssl_context)
+
+    def open_line(entry: Entry) -> Line:
+        endpoint = entry.endpoint
+        if transport is None:
+            return NetworkLine(endpoint, tls)
+        return TransportLine(transport, connect_timeout=endpoint.limits.connect)
+
+    return open_line
+
+
+@asynccontextmanager
+async def opened(stage: Stage) -> AsyncIterator[Router]:
+    """Keep a stage open around the user's code, and close it after."""
     error: BaseException | None = None
     async with trio.open_nursery() as services:
         try:
@@ -112,10 +137,9 @@ def _not_opened(failed: ChildStartFailed) -> ConfigError:
 class Stage:
     """All that one open router consists of."""
 
-    def __init__(self, config: Config, transport: httpx.AsyncBaseTransport | None) -> None:
+    def __init__(self, config: Config, open_line: Lines) -> None:
         self._config = config
-        self._transport = transport
-        self._tls = cache(httpx.create_ssl_context)
+        self._open_line = open_line
         self._trace = Trace()
         room = MESSAGES_PER_REQUEST * config.max_pending
         self._mailbox = Mailbox[RouterMessage]("the router", room)
@@ -216,7 +240,7 @@ class Stage:
     ) -> None:
         actor = ModelActor(
             self._parts[entry.key],
-            partial(HttpWire, entry.key, entry.endpoint, transport=self._transport, tls=self._tls),
+            lambda: HttpWire(entry.key, entry.endpoint, self._open_line(entry)),
             answer=self._mailbox.post,
             kin=self._kin(entry.key),
             retry_within=entry.retry_within,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Final
@@ -35,7 +36,46 @@ class BadBody(Exception):
     """The body cannot be decoded, or is too long; the message says which."""
 
 
-class Body:
+class AnyBody(ABC):
+    """A body that comes in pieces, as an async context manager that leaves nothing open, wherever it comes from."""
+
+    @abstractmethod
+    async def piece(self) -> bytes | None:
+        """Return the next piece, or ``None`` at the end."""
+
+    async def read(self, most: int) -> bytes:
+        """Return the whole; `BadBody` if it is longer than `most` bytes."""
+        pieces: list[bytes] = []
+        total = 0
+        while (piece := await self.piece()) is not None:
+            total += len(piece)
+            if total > most:
+                raise BadBody(f"the body is longer than {most} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def read_up_to(self, most: int, within: float = math.inf) -> bytes:
+        """Return as much as there is, can be read, is asked for, and comes within so many seconds."""
+        body = bytearray()
+        with trio.move_on_after(max(0.0, within)):
+            try:
+                while len(body) < most and (piece := await self.piece()) is not None:
+                    body += piece
+            except (httpx.HTTPError, BadBody):
+                pass  # what came before the end still tells more than how it ended
+        return bytes(body[:most])
+
+    async def __aenter__(self) -> AnyBody:
+        return self
+
+    @abstractmethod
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Leave the body, read or not."""
+
+
+class Body(AnyBody):
     """An answer's body, as an async context manager that leaves nothing open."""
 
     def __init__(self, response: httpx.Response) -> None:
@@ -68,34 +108,11 @@ class Body:
         content, self._raw = self._response.content, _nothing()
         return content or None
 
-    async def read(self, most: int) -> bytes:
-        """Return the whole; `BadBody` if it is longer than `most` bytes."""
-        pieces: list[bytes] = []
-        total = 0
-        while (piece := await self.piece()) is not None:
-            total += len(piece)
-            if total > most:
-                raise BadBody(f"the body is longer than {most} bytes")
-            pieces.append(piece)
-        return b"".join(pieces)
-
-    async def read_up_to(self, most: int, within: float = math.inf) -> bytes:
-        """Return as much as there is, can be read, is asked for, and comes within so many seconds."""
-        body = bytearray()
-        with trio.move_on_after(max(0.0, within)):
-            try:
-                while len(body) < most and (piece := await self.piece()) is not None:
-                    body += piece
-            except (httpx.HTTPError, BadBody):
-                pass  # what came before the end still tells more than how it ended
-        return bytes(body[:most])
-
-    async def __aenter__(self) -> Body:
-        return self
-
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
+        if self._response.is_closed:
+            return  # it was read to its end, and closes itself there
         try:
             await self._abandon()
         finally:

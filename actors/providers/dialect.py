@@ -6,8 +6,9 @@ given what came back and says what that means. The wire (`wire.py`) does the res
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from attrs import field, frozen
 
@@ -17,15 +18,22 @@ from ..messages import Answer, Call, Chunk
 from .endpoint import Endpoint
 from .sse import SSEEvent
 
+_write: Final = json.JSONEncoder(separators=(",", ":")).encode
+
 
 @frozen
 class Outgoing:
-    """An HTTP request that is ready to be sent. It carries the credential, and is never shown."""
+    """An HTTP request that is ready to be sent; `body` is its JSON. It carries the credential, and is never shown."""
 
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
-    content: bytes = field(repr=False)
+    body: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def content(self) -> bytes:
+        """The body as it goes onto the wire; written each time that it is asked for."""
+        return _write(self.body).encode()
 
 
 class StreamReader(Protocol):

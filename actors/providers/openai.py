@@ -44,7 +44,7 @@ class OpenAIDialect:
         headers.update((name.lower(), value) for name, value in endpoint.headers.items())
         # Whatever the caller names is a path: it never becomes part of the host that the credential is sent to.
         url = f"{endpoint.api_base}/{call.endpoint.lstrip('/')}"
-        return Outgoing("POST", url, headers, json.dumps(body, separators=(",", ":")).encode())
+        return Outgoing("POST", url, headers, body)
 
     def answer(self, call: Call, headers: Mapping[str, str], body: bytes) -> Answer | Failure:
         """Read a 2xx body."""
@@ -80,6 +80,7 @@ class ChatStreamReader:
 
     def __init__(self, request: Mapping[str, Any], headers: Mapping[str, str]) -> None:
         self._request = request
+        self._wanted = request["n"] if isinstance(request.get("n"), int) else 1
         self._headers = headers
         self._head: dict[str, Any] = {}
         self._usage: dict[str, Any] | None = None
@@ -93,8 +94,7 @@ class ChatStreamReader:
         """Whether the proper end has been seen."""
         if self.closed:
             return True
-        wanted = self._request.get("n")
-        enough = len(self._choices) >= (wanted if isinstance(wanted, int) else 1)
+        enough = len(self._choices) >= self._wanted
         return enough and all(choice.finish_reason is not None for choice in self._choices.values())
 
     def feed(self, event: SSEEvent) -> Chunk | Failure | None:
@@ -105,7 +105,7 @@ class ChatStreamReader:
         if data == DONE:
             self.closed = bool(self._choices)
             return None if self.closed else _malformed(self._headers, b"", "the stream has no choices")
-        chunk = _read_json(data.encode())
+        chunk = _read_json(data)
         failure = self._fault(chunk, event)
         if failure is not None:
             return failure
@@ -121,14 +121,13 @@ class ChatStreamReader:
 
     def _fault(self, chunk: Any, event: SSEEvent) -> Failure | None:
         """Say what is wrong with an event, if anything is."""
-        data = event.data.encode()
         if not isinstance(chunk, dict):
-            return _malformed(self._headers, data, "an event of the stream is not a JSON object")
+            return _malformed(self._headers, event.data.encode(), "an event of the stream is not a JSON object")
         if _is_error(chunk) or event.event == "error":
-            return _malformed(self._headers, data, "the stream holds an error")
+            return _malformed(self._headers, event.data.encode(), "the stream holds an error")
         if not self.started and not isinstance(chunk.get("choices"), list):
             # Some say what is wrong without calling it an error: {"base_resp": {"status_code": 1008}}
-            failure = classify(200, self._headers, data)
+            failure = classify(200, self._headers, event.data.encode())
             return None if failure.reason is Reason.UNKNOWN else failure
         return None
 
@@ -147,7 +146,10 @@ class ChatStreamReader:
         return Answer(body, used)
 
     def _add(self, choice: dict[str, Any]) -> None:
-        into = self._choices.setdefault(_place(choice), Choice())
+        place = _place(choice)
+        into = self._choices.get(place)
+        if into is None:
+            into = self._choices[place] = Choice()
         if choice.get("finish_reason") is not None:
             into.finish_reason = choice["finish_reason"]
         delta = choice.get("delta")
@@ -309,7 +311,7 @@ def _count(value: object) -> float | None:
     return None
 
 
-def _read_json(body: bytes) -> Any:
+def _read_json(body: bytes | str) -> Any:
     """Return what the body says, or ``None`` for whatever is not JSON, too deep or too odd."""
     try:
         return json.loads(body)

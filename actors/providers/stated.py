@@ -36,7 +36,8 @@ def stated_left(headers: Mapping[str, str]) -> tuple[Left, ...]:
     """
     found: list[Left] = []
     for what, remaining, reset in _NAMES:
-        left = _count(headers.get(remaining, ""))
+        said = headers.get(remaining)
+        left = None if said is None else _count(said)
         if left is not None:
             until = headers.get(reset)
             found.append(Left(what, left, None if until is None else reset_wait(until, headers)))

@@ -1,22 +1,17 @@
-"""The wire: takes one candidate's attempts over httpx, whatever the dialect, and ends each within its time limits.
+"""The wire: takes one candidate's attempts over its line, whatever the dialect, and ends each within its time limits.
 
-One client per model key, without a limit on connections (the candidate's permits limit, and httpcore's own queue
-leaks a place when a waiting request is cancelled) and with few kept alive. Redirects are not followed: a credential
-goes to the configured base URL and nowhere else. Whatever goes wrong is returned as a `Failure`, and no failure
-shows a secret.
+Whatever goes wrong is returned as a `Failure`, and no failure shows a secret.
 
-Our own limits are kept by one cancel scope (`Patience`), so that they hold for any transport. The caller's own
-deadline is not kept here: whoever performs the attempt cancels it.
+Our own limits shorten the scope in which the attempt is performed (`Patience`), so that they hold for any transport.
+The caller's own deadline stands in that scope already, and is not touched.
 """
 
 from __future__ import annotations
 
 import math
-import ssl
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final
+from typing import Final
 
 import httpx
 import trio
@@ -27,9 +22,10 @@ from ..failures import Failure, Reason
 from ..identity import ModelKey
 from ..messages import Answer, Chunk
 from ..worker import Progress
-from .body import ACCEPTED, BadBody, Body
+from .body import AnyBody, BadBody
 from .dialect import Dialect, StreamReader
 from .endpoint import Endpoint, TimeLimits
+from .line import Incoming, Line
 from .openai import OpenAIDialect
 from .sse import SSEEvent, SSEParser, SSETooLong
 from .stated import stated_left
@@ -55,12 +51,6 @@ ERROR_TIME: Final = 5.0
 DRAIN_TIME: Final = 0.25
 """Seconds that a finished stream is given to end its body, so that its connection can be used again."""
 
-KEPT_ALIVE: Final = 8
-"""How many idle connections are kept."""
-
-KEPT_ALIVE_TIME: Final = 4.0
-"""Seconds that one is kept. Many servers close theirs after five, and a request that crosses with that is lost."""
-
 CUT: Final = "…"
 """How a message ends that was too long."""
 
@@ -69,29 +59,21 @@ DIALECTS: Final[Mapping[str, Dialect]] = {"openai": OpenAIDialect()}
 NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
-class SharedTransport(httpx.AsyncBaseTransport):
-    """Another's transport, which is not closed with the client that borrows it."""
-
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self._transport = transport
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Hand the request on."""
-        return await self._transport.handle_async_request(request)
-
-
 class Patience:
     """How long one attempt may still take: the whole of it, and until the next sign of life.
 
-    While the reader is the slow one, the clock stands still.
+    It moves the deadline of the attempt's `scope`, which is never later than it was. While the reader is the slow one,
+    the clock stands still.
     """
 
-    def __init__(self, limits: TimeLimits, now: float, *, stream: bool) -> None:
+    def __init__(self, limits: TimeLimits, now: float, scope: trio.CancelScope, *, stream: bool) -> None:
         self._limits = limits
+        self._scope = scope
+        self._latest = scope.deadline
         self._whole = now + limits.request
         self._quiet = now + limits.first_event if stream else math.inf
         self._started = not stream
-        self.scope = trio.CancelScope(deadline=min(self._whole, self._quiet))
+        self._expect()
 
     def start(self, now: float) -> None:
         """Note the first content."""
@@ -102,17 +84,22 @@ class Patience:
         """Note a sign of life; before the first content it buys no time."""
         if self._started:
             self._quiet = now + self._limits.idle
-        self.scope.deadline = min(self._whole, self._quiet)
+        self._expect()
+
+    def _expect(self) -> None:
+        deadline = min(self._latest, self._whole, self._quiet)
+        if deadline != self._scope.deadline:  # most often it is the caller's, and to set it has its price
+            self._scope.deadline = deadline
 
     def stand_down(self) -> float:
         """Let time run out without that being a failure, until the next sign of life; return when it does."""
-        self.scope.deadline = math.inf
+        self._scope.deadline = self._latest
         return min(self._whole, self._quiet)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Wait for the reader, at the reader's expense."""
-        began, self.scope.deadline = trio.current_time(), math.inf
+        began, self._scope.deadline = trio.current_time(), self._latest
         try:
             yield
         finally:
@@ -135,88 +122,49 @@ class Patience:
 class HttpWire:
     """The way to one candidate's provider."""
 
-    def __init__(
-        self,
-        key: ModelKey,
-        endpoint: Endpoint,
-        *,
-        transport: httpx.AsyncBaseTransport | None = None,
-        tls: Callable[[], ssl.SSLContext],
-    ) -> None:
+    def __init__(self, key: ModelKey, endpoint: Endpoint, line: Line) -> None:
         self._key = key
         self._endpoint = endpoint
+        self._line = line
         self._dialect = DIALECTS[endpoint.dialect]
         self._secrets = endpoint.secrets()
-        self._tells_when_sent = transport is None
-        timeout = httpx.Timeout(None, connect=endpoint.limits.connect)
-        if transport is not None:
-            self._client = httpx.AsyncClient(transport=SharedTransport(transport), timeout=timeout)
-        else:
-            self._client = httpx.AsyncClient(
-                verify=tls(),
-                proxy=endpoint.proxy,
-                timeout=timeout,
-                limits=httpx.Limits(
-                    max_connections=None, max_keepalive_connections=KEPT_ALIVE, keepalive_expiry=KEPT_ALIVE_TIME
-                ),
-            )
-        # No provider's API needs cookies, and a jar of them only grows.
-        self._client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        await self._client.aclose()
+        """Close the line."""
+        await self._line.aclose()
 
     async def perform(self, progress: Progress) -> Answer | Failure:
         """Send the attempt and see it through."""
         call = progress.attempt.call
-        patience = Patience(self._endpoint.limits, trio.current_time(), stream=call.stream)
-        outcome: Answer | Failure | None = None
-        with patience.scope:
-            try:
-                outcome = await self._exchange(progress, patience)
-            except NEVER_SENT as exc:
-                progress.sent = False
-                outcome = self._never_sent(exc)
-            except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as exc:
-                outcome = classify_exception(exc, provider=self._key.provider)
-        if outcome is None:
-            now = trio.current_time()
-            if now >= progress.attempt.deadline:
-                await trio.sleep_forever()  # the caller's time ran out as well, which is nobody's failure: it leaves
-            outcome = patience.failure(now)
+        patience = Patience(self._endpoint.limits, trio.current_time(), progress.scope, stream=call.stream)
+        progress.time_up = patience.failure
+        outcome: Answer | Failure
+        try:
+            outcome = await self._exchange(progress, patience)
+        except NEVER_SENT as exc:
+            progress.sent = False
+            outcome = self._never_sent(exc)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as exc:
+            outcome = classify_exception(exc, provider=self._key.provider)
         return self._without_secrets(outcome) if isinstance(outcome, Failure) else outcome
 
     async def _exchange(self, progress: Progress, patience: Patience) -> Answer | Failure:
         call = progress.attempt.call
         outgoing = self._dialect.outgoing(self._endpoint, self._key, call)
-        request = self._client.build_request(
-            outgoing.method,
-            outgoing.url,
-            headers={"accept-encoding": ACCEPTED, **outgoing.headers},
-            content=outgoing.content,
-            extensions={"trace": _when_sent(progress)} if self._tells_when_sent else None,
-        )
-        if not self._tells_when_sent:
-            progress.mark_sent()
+        answer = await self._line.send(outgoing, progress.mark_sent)
+        progress.left = stated_left(answer.headers)
         try:
-            response = await self._client.send(request, stream=True)
-        except UnicodeError:  # from the look-up of a name that no host can have, such as one with an empty label
-            raise httpx.ConnectError("there can be no host of this name") from None
-        progress.mark_sent()
-        progress.left = stated_left(response.headers)
-        try:
-            async with Body(response) as body:
-                if not response.is_success:
-                    return await self._read_error(response, body, patience)
-                if call.stream and _is_stream(response):
-                    outcome = await self._read_stream(progress, patience, response, body)
+            async with answer.body:
+                if not answer.is_success:
+                    return await self._read_error(answer, patience)
+                if call.stream and _is_stream(answer):
+                    outcome = await self._read_stream(progress, patience, answer)
                 else:
-                    outcome = await self._read_whole(progress, response, body)
+                    outcome = await self._read_whole(progress, answer)
         except (BadBody, SSETooLong) as exc:
-            return Failure.of(Reason.SERVER_ERROR, str(exc), status=response.status_code)
+            return Failure.of(Reason.SERVER_ERROR, str(exc), status=answer.status)
         if isinstance(outcome, Failure) and outcome.status is not None:
-            return evolve(outcome, status=response.status_code)  # a dialect knows only that all seemed well
+            return evolve(outcome, status=answer.status)  # a dialect knows only that all seemed well
         return outcome
 
     def _never_sent(self, exc: httpx.HTTPError) -> Failure:
@@ -225,18 +173,18 @@ class HttpWire:
             return Failure.of(Reason.TIMEOUT, f"no connection within connect_timeout ({limit:g} s)")
         return classify_exception(exc, provider=self._key.provider)
 
-    async def _read_error(self, response: httpx.Response, body: Body, patience: Patience) -> Failure:
+    async def _read_error(self, answer: Incoming, patience: Patience) -> Failure:
         # The status is known: a body that does not come takes nothing away from it.
         left = patience.stand_down() - trio.current_time()
-        content = await body.read_up_to(MAX_ERROR_BYTES, within=min(left, ERROR_TIME))
-        failure = classify(response.status_code, response.headers, content, provider=self._key.provider)
-        if response.has_redirect_location and failure.reason is Reason.UNKNOWN:
+        content = await answer.body.read_up_to(MAX_ERROR_BYTES, within=min(left, ERROR_TIME))
+        failure = classify(answer.status, answer.headers, content, provider=self._key.provider)
+        if answer.redirects and failure.reason is Reason.UNKNOWN:
             return evolve(failure, message="the provider redirects elsewhere, which is not followed: check api_base")
         return failure
 
-    async def _read_whole(self, progress: Progress, response: httpx.Response, body: Body) -> Answer | Failure:
+    async def _read_whole(self, progress: Progress, answer: Incoming) -> Answer | Failure:
         call = progress.attempt.call
-        outcome = self._dialect.answer(call, response.headers, await body.read(MAX_ANSWER_BYTES))
+        outcome = self._dialect.answer(call, answer.headers, await answer.body.read(MAX_ANSWER_BYTES))
         if call.stream and isinstance(outcome, Answer):
             # This provider does not stream; its whole answer is a stream of one chunk.
             send, receive = trio.open_memory_channel[Chunk](1)
@@ -245,29 +193,28 @@ class HttpWire:
                 send.send_nowait(self._dialect.chunks_of(outcome))
         return outcome
 
-    async def _read_stream(
-        self, progress: Progress, patience: Patience, response: httpx.Response, body: Body
-    ) -> Answer | Failure:
-        reader = self._dialect.reader(progress.attempt.call, response.headers)
+    async def _read_stream(self, progress: Progress, patience: Patience, answer: Incoming) -> Answer | Failure:
+        reader = self._dialect.reader(progress.attempt.call, answer.headers)
         sink = ChunkSink(progress, patience)
         failure: Failure | None = None
         try:
             with sink.send:
-                failure = await self._pump(body, reader, sink, patience)
+                failure = await self._pump(answer.body, reader, sink, patience)
                 if failure is None and reader.complete:
                     await sink.finish()
             if failure is None and reader.closed:
                 patience.stand_down()
-                await body.read_up_to(MAX_ERROR_BYTES, within=DRAIN_TIME)
+                await answer.body.read_up_to(MAX_ERROR_BYTES, within=DRAIN_TIME)
         finally:
-            progress.tokens = reader.answer().tokens
+            answered = reader.answer()
+            progress.tokens = answered.tokens
         if failure is not None:
             return failure
         if not reader.complete:
             return Failure.of(Reason.NETWORK, "the stream ended before its end")
-        return reader.answer()
+        return answered
 
-    async def _pump(self, body: Body, reader: StreamReader, sink: ChunkSink, patience: Patience) -> Failure | None:
+    async def _pump(self, body: AnyBody, reader: StreamReader, sink: ChunkSink, patience: Patience) -> Failure | None:
         """Read events until the end, hand on chunks. What goes wrong once the stream is complete takes nothing away."""
         parser = SSEParser()
         total = 0
@@ -356,7 +303,7 @@ async def _feed(events: Iterable[SSEEvent], reader: StreamReader, sink: ChunkSin
     return None
 
 
-async def _next_piece(body: Body, reader: StreamReader, patience: Patience) -> bytes | None:
+async def _next_piece(body: AnyBody, reader: StreamReader, patience: Patience) -> bytes | None:
     """Return the next piece. If nothing more comes of a stream that is complete, that is its end."""
     if not reader.complete:
         return await body.piece()
@@ -365,9 +312,9 @@ async def _next_piece(body: Body, reader: StreamReader, patience: Patience) -> b
     return None
 
 
-def _is_stream(response: httpx.Response) -> bool:
+def _is_stream(answer: Incoming) -> bool:
     """Whether the body is an event stream. Some servers do not say so, but JSON and HTML are called what they are."""
-    kind = response.headers.get("content-type", "").lower()
+    kind = answer.headers.get("content-type", "").lower()
     return "json" not in kind and "html" not in kind
 
 
@@ -381,13 +328,3 @@ def _without_beginning(message: str, secrets: Iterable[str]) -> str:
             if kept.endswith(secret[:length]):
                 return kept[:-length] + CUT
     return message
-
-
-def _when_sent(progress: Progress) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
-    """Return a trace hook for httpcore that notes when the request goes onto the wire."""
-
-    async def note(event: str, _: Mapping[str, Any]) -> None:
-        if event.endswith("send_request_headers.started"):
-            progress.mark_sent()
-
-    return note

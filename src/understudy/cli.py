@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
-from typing import NoReturn
 
 import click
 import trio
@@ -15,10 +12,9 @@ from rich.table import Table
 from . import __version__
 from .actors.errors import UnderstudyError
 from .actors.messages import AttemptRecord
+from .rehearsing import FILE, fail, fuzz, replay, simulate
 from .supervisors.config import Config, Entry, load_config
 from .supervisors.runtime import open_router
-
-FILE = click.Path(path_type=Path)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,29 +23,8 @@ def cli() -> None:
     """Route LLM requests to the first healthy candidate, and rehearse what happens when it fails."""
 
 
-@cli.command()
-@click.option("--seed", type=int, default=0, show_default=True, help="What the run's randomness is drawn from.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.option("--trace", "trace_file", type=FILE, help="Write every fact to this file, a line each.")
-def simulate(seed: int, as_json: bool, trace_file: Path | None) -> None:
-    """Rehearse the built-in scenario in virtual time; exit with 1 if an invariant broke."""
-    from .simulations.rehearsal import rehearse
-    from .simulations.report import show, summary
-    from .simulations.scenario import BUILT_IN
-
-    run = rehearse(BUILT_IN, seed=seed)
-    told = summary(run)
-    if as_json:
-        click.echo(json.dumps(told, indent=2))
-    else:
-        show(run, Console())
-    if trace_file is not None:
-        try:
-            trace_file.write_text("".join(f"{fact.line()}\n" for fact in run.facts), encoding="utf-8")
-        except OSError as exc:
-            _fail(f"the trace could not be written: {exc}")
-    if told["violations"]:
-        sys.exit(1)
+for command in (simulate, fuzz, replay):
+    cli.add_command(command)
 
 
 @cli.command()
@@ -59,7 +34,7 @@ def check(config: Path) -> None:
     try:
         loaded = load_config(config, secrets=False)
     except UnderstudyError as exc:
-        _fail(str(exc))
+        fail(str(exc))
     console = Console()
     for name, keys in loaded.routes.items():
         console.print(_route_table(name, [loaded.entries[key] for key in keys]))
@@ -79,7 +54,7 @@ def chat(config: Path, model: str, prompt: str, stream: bool, timeout: float | N
     try:
         trio.run(_chat, config, model, prompt, stream, timeout)
     except UnderstudyError as exc:
-        _fail(str(exc))
+        fail(str(exc))
 
 
 async def _chat(config: Path, model: str, prompt: str, stream: bool, timeout: float | None) -> None:
@@ -127,8 +102,3 @@ def _limits(entry: Entry) -> str:
 
 def _totals(config: Config) -> str:
     return f"{len(config.routes)} routes over {len(config.entries)} candidates. The config holds."
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)

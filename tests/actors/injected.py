@@ -45,7 +45,7 @@ class Target:
 
 def targets() -> list[Target]:
     """Every method of the actors and of what they are made of."""
-    found = [Target(Trace, "record"), Target(Router, "closed"), Target(HttpWire, "perform")]
+    found = [Target(Trace, "tell"), Target(Router, "closed"), Target(HttpWire, "perform")]
     for owner in HOUSE:
         for name, value in vars(owner).items():
             if inspect.isfunction(value) and not name.startswith("__") and not inspect.iscoroutinefunction(value):

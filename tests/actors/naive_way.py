@@ -15,8 +15,9 @@ from understudy.actors.policy import Next, Policy
 
 @frozen
 class Line:
-    """One question and its answer (None: served)."""
+    """One question and its answer (None: served), which came `at` that time."""
 
+    at: float
     place: int
     wait: bool
     again: bool
@@ -51,28 +52,36 @@ def decide(request: Request, story: Sequence[Line], now: float) -> Told:
     if last is not None and last.answer is None:
         return Told("deliver")
     if last is not None and isinstance(last.answer, Failed):
-        at = last.answer.retry_at
-        if at is not None and at < request.deadline and _tries_left(request, story) > 0:
-            return Told("ask", last.place, again=True, not_before=at)
+        if _is_tried_again(request, story):
+            return Told("ask", last.place, again=True, not_before=last.answer.retry_at)
         ended = None if last.answer.crashed else _ends_it(request, story, now)
         if ended is not None:
             return ended
-    asked = {line.place for line in _this_pass(story)}
     left = [place for place in range(len(request.plan)) if not _is_out(request, story, place)]
-    for place in left:
-        if place not in asked and not _goes_straight_on_waiting(last):
-            return Told("ask", place)
+    for place in _to_ask(request, story, left):
+        return Told("ask", place)
     return _wait(request, story, left, now)
 
 
-def _goes_straight_on_waiting(last: Line | None) -> bool:
+def _to_ask(request: Request, story: Sequence[Line], left: Sequence[int]) -> list[int]:
+    """Who has yet to be asked in this pass. A full queue sends on to the next queue, unless a new pass has begun."""
+    lines = _this_pass(request, story)
+    if lines and _goes_straight_on_waiting(lines[-1]):
+        return []
+    asked = {line.place for line in lines}
+    return [place for place in left if place not in asked]
+
+
+def _goes_straight_on_waiting(last: Line) -> bool:
     """A full queue sends on to the next queue; that whoever waits has asked everybody goes without saying."""
-    return last is not None and last.wait and isinstance(last.answer, Refused) and last.answer.full
+    return last.wait and isinstance(last.answer, Refused) and last.answer.full
 
 
 def _wait(request: Request, story: Sequence[Line], left: Sequence[int], now: float) -> Told:
     full = {
-        line.place for line in _this_pass(story) if line.wait and isinstance(line.answer, Refused) and line.answer.full
+        line.place
+        for line in _this_pass(request, story)
+        if line.wait and isinstance(line.answer, Refused) and line.answer.full
     }
     said = {place: _last_refusal(request, story, place) for place in left if place not in full}
     hopes = {
@@ -112,12 +121,46 @@ def _ends_it(request: Request, story: Sequence[Line], now: float) -> Told | None
     return Told("reject", place, failure=answer.failure)
 
 
-def _this_pass(story: Sequence[Line]) -> Sequence[Line]:
-    """What was asked since the last time that a queue dropped this request."""
-    drops = [
-        i for i, line in enumerate(story) if line.wait and isinstance(line.answer, Refused) and not line.answer.full
-    ]
-    return story[drops[-1] + 1 :] if drops else story
+def _this_pass(request: Request, story: Sequence[Line]) -> Sequence[Line]:
+    """What was asked since the last pass began: after a queue dropped this request, or when a named time had come."""
+    begins = 0
+    for end in range(1, len(story) + 1):
+        if _is_a_drop(story[end - 1]) or _goes_round(request, story[:end], story[begins:end]):
+            begins = end
+    return story[begins:]
+
+
+def _is_a_drop(line: Line) -> bool:
+    return line.wait and isinstance(line.answer, Refused) and not line.answer.full
+
+
+def _goes_round(request: Request, story: Sequence[Line], lines: Sequence[Line]) -> bool:
+    """Whether nobody was left to ask in this pass when the time had come that somebody had named."""
+    last = story[-1]
+    if last.answer is None or (isinstance(last.answer, Failed) and _is_tried_again(request, story)):
+        return False
+    left = [place for place in range(len(request.plan)) if not _is_out(request, story, place)]
+    asked = {line.place for line in lines}
+    if not _goes_straight_on_waiting(last) and any(place not in asked for place in left):
+        return False
+    return any(_is_due(request, story, place, last.at) for place in left)
+
+
+def _is_tried_again(request: Request, story: Sequence[Line]) -> bool:
+    answer = story[-1].answer
+    assert isinstance(answer, Failed)
+    at = answer.retry_at
+    return at is not None and at < request.deadline and _tries_left(request, story) > 0
+
+
+def _is_due(request: Request, story: Sequence[Line], place: int, now: float) -> bool:
+    final = [i for i, _ in _final_failures(request, story, place)]
+    for i, line in reversed(list(enumerate(story))):
+        if line.place == place and (isinstance(line.answer, Refused) or i in final):
+            assert line.answer is not None
+            ready_at = line.answer.ready_at
+            return ready_at is not None and line.at < ready_at <= now
+    return False
 
 
 def _tries_left(request: Request, story: Sequence[Line]) -> int:

@@ -131,9 +131,14 @@ class Machine(RuleBasedStateMachine):
         reserve = Fraction(tokens if self.limits.tpm is None else min(tokens, self.limits.tpm))
         most = self.limits.max_parallel
         answer = self.bucket.take(self.now, tokens)
-        if most is not None and len(self.out) >= most:
-            assert answer == Wait(None)
+        full = most is not None and len(self.out) >= most
+        if full and answer == Wait(None):
+            self._compare(None, reserve)  # there is nothing else that would name a time
             self.reached.note("refused: too many at once")
+        elif full:
+            assert isinstance(answer, Wait), "every place is in use"
+            self._compare(answer, reserve)
+            self.reached.note("refused: too many at once, and no sooner than that")
         else:
             self._compare(answer, reserve)
         if isinstance(answer, Wait):
@@ -144,14 +149,14 @@ class Machine(RuleBasedStateMachine):
         self.reached.note("taken")
         return answer
 
-    def _compare(self, answer: Permit | Wait, reserve: Fraction) -> None:
+    def _compare(self, answer: Permit | Wait | None, reserve: Fraction) -> None:
         waits = {
             f"{what} {why}": getattr(quantity, why)(self.at, amount)
             for what, quantity, amount in (("requests", self.requests, Fraction(1)), ("tokens", self.tokens, reserve))
             for why in ("when_refilled", "when_the_window_allows", "when_the_provider_allows")
         }
         ready = max(waits.values())
-        if isinstance(answer, Permit):
+        if not isinstance(answer, Wait):
             assert ready <= self.at + NEAR, f"taken at {self.now}, but ready only at {float(ready)}: {waits}"
             return
         assert answer.until is not None
@@ -316,6 +321,7 @@ def test_it_takes_and_refuses_as_lists_of_times_in_exact_fractions_say() -> None
             "started empty",
             "ready when it said",
             "refused: too many at once",
+            "refused: too many at once, and no sooner than that",
             "refused: requests when_refilled",
             "refused: requests when_the_window_allows",
             "refused: requests when_the_provider_allows",

@@ -129,13 +129,14 @@ def walk(request: Request, data: st.DataObject) -> None:
         if not isinstance(decision, Ask):
             break
         told_so_far.append(decision.candidate.key.name)
-        assert count <= (drops + 1) * 2 * len(plan) + sum(MAX_FAILURES + each.retries for each in plan)
+        # Six times are named, and each may come once.
+        assert count <= (drops + 1 + 6) * 2 * len(plan) + sum(MAX_FAILURES + each.retries for each in plan)
         note_why(request, story, decision)
         asked_at, now = now, now + data.draw(st.sampled_from([0.0, 0.0, 1.0, 9.0]))
         assert way.current == decision.candidate
         answer = data.draw(answers(decision, drops, crowd=crowd))
         place = plan.index(decision.candidate)
-        story.append(Line(place, decision.wait, decision.again, answer))
+        story.append(Line(now, place, decision.wait, decision.again, answer))
         expected.append(record_of(decision.candidate.key, answer, asked_at, now))
         if answer is None:
             decision = way.served(now)
@@ -189,13 +190,19 @@ def record_of(key: ModelKey, answer: Refused | Failed | None, asked_at: float, n
 
 
 def nobody_is_asked_twice_in_a_pass(story: Sequence[Line]) -> None:
-    asked: set[int] = set()
-    for line in story:
-        if not line.wait and not line.again:
-            assert line.place not in asked
-            asked.add(line.place)
-        elif line.wait and isinstance(line.answer, Refused) and not line.answer.full:
-            asked.clear()
+    """Nor without need: between two questions lies a drop from a queue, or a time that somebody had named."""
+    asked: dict[int, int] = {}
+    for i, line in enumerate(story):
+        if line.wait or line.again:
+            continue
+        if line.place in asked:
+            between = story[asked[line.place] : i]
+            named = [each.answer.ready_at for each in story[:i] if each.answer is not None]
+            assert any(each.wait for each in between) or any(
+                time is not None and time <= story[i - 1].at for time in named
+            )
+            REACHED.note("another pass, because a time had come")
+        asked[line.place] = i
 
 
 def note_why(request: Request, story: Sequence[Line], ask: Ask) -> None:
@@ -235,6 +242,7 @@ def test_every_decision_is_the_one_that_the_whole_story_calls_for() -> None:
             "goes on to a larger window",
             "goes on after a crash",
             "another pass",
+            "another pass, because a time had come",
             "dropped from queues more than once",
             "waits for one that refused, which names a time",
             "waits for one that refused, which names no time",
@@ -422,11 +430,28 @@ def test_nobody_to_ask_is_the_end_at_once() -> None:
     assert way(candidate(1, window=5), demand=Demand(10)).begin(0.0) == GiveUp(None)
 
 
-def test_the_time_at_which_trying_again_makes_sense_is_the_soonest_and_never_past() -> None:
+def test_the_time_at_which_trying_again_makes_sense_is_the_soonest_that_was_named() -> None:
+    it = way(ONE, TWO, THREE)
+    it.begin(0.0)
+    it.refused(0.0, refused("cooling", 30.0))
+    it.refused(0.0, refused("cooling", 14.0))
+    assert it.failed(9.0, failed("timeout", 39.0)) == GiveUp(14.0)
+
+
+def test_whoever_has_recovered_while_others_failed_is_asked_again() -> None:
     it = way(ONE, TWO, THREE)
     it.begin(0.0)
     it.refused(0.0, refused("cooling", 30.0))
     it.refused(0.0, refused("cooling", 4.0))
+    assert asks(it.failed(9.0, failed("timeout", 39.0))) == ("c1", False)
+    assert asks(it.refused(9.0, refused("cooling", 30.0))) == ("c2", False)
+    assert it.served(9.5) == Deliver()
+
+
+def test_a_time_that_had_passed_when_it_was_named_is_no_reason_to_ask_again() -> None:
+    it = way(ONE, TWO)
+    it.begin(5.0)
+    it.refused(5.0, refused("cooling", 5.0))
     assert it.failed(9.0, failed("timeout", 39.0)) == GiveUp(9.0)
 
 

@@ -22,14 +22,17 @@ KEY = ModelKey("glm", "zhipu", "glm-4.7", "key 1")
 @pytest.mark.parametrize(
     ("fact", "line"),
     [
-        (Fact(0.0, Kind.STARTED), "0x0.0p+0 started r=None a=None - "),
+        (Fact(0.0, Kind.STARTED), '{"at":0.0,"kind":"started"}'),
         (
-            Fact(1.5, Kind.ADMITTED, 1, 2, KEY, {"tokens": 0.1, "probe": 3, "at": 0}),
-            "0x1.8000000000000p+0 admitted r=1 a=2 glm|zhipu/glm-4.7|key 1 at=0 probe=3 tokens=0x1.999999999999ap-4",
+            Fact(1.5, Kind.ADMITTED, 1, 2, KEY, {"tokens": 0.1, "probe": 3, "again": 0}),
+            (
+                '{"at":1.5,"kind":"admitted","request":1,"attempt":2,"key":"glm","model":"zhipu/glm-4.7",'
+                '"credential":"key 1","again":0,"probe":3,"tokens":0.1}'
+            ),
         ),
         (
-            Fact(1e6, Kind.FAILED, key=ModelKey("a", "b", "c"), details={"status": None, "reason": "timeout"}),
-            "0x1.e848000000000p+19 failed r=None a=None a|b/c|- reason=timeout status=None",
+            Fact(1e6, Kind.FAILED, key=ModelKey("a", "b", "c"), details={"status": None, "reason": "time\nout"}),
+            '{"at":1000000.0,"kind":"failed","key":"a","model":"b/c","reason":"time\\nout"}',
         ),
     ],
 )

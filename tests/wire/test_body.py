@@ -112,7 +112,8 @@ def test_a_body_that_is_not_right_says_what_is_wrong(pieces: list[bytes], encodi
 
 def test_what_follows_a_packed_body_is_dropped_and_not_kept() -> None:
     async def main() -> None:
-        async with Body(response([gzip.compress(DATA), *([b"x" * 1000] * 1000)], "gzip")) as body:
+        body = Body(response([gzip.compress(DATA), *([b"x" * 1000] * 1000)], "gzip"))
+        async with body:
             assert await body.read(10**6) == DATA
             assert body._unpack is not None
             assert len(body._unpack.unused_data) <= 1000

@@ -1,0 +1,375 @@
+"""One request at a provider: how it arrives, what becomes of it, and how the answer is told.
+
+What a provider decides, it decides on arrival: which fault the request meets, whether it is itself at fault, whether
+there is room for it. What it then says, it says after its time. Nothing here is told of the router.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import trio
+from attrs import define, field, frozen
+
+from .faults import DELAYS, STREAM_FAULTS, Fault, FaultKind, Wait
+from .payloads import (
+    HUGE_WAIT,
+    MALFORMED_EVENT,
+    PING,
+    SHORT_WAIT,
+    ErrorAnswer,
+    Family,
+    Written,
+    error_answer,
+    error_event,
+)
+from .scenario import Caller, Flaw
+from .stage import sleep
+from .trace import Scene
+
+if TYPE_CHECKING:
+    from .world import Door, World
+
+CONNECT_TIME: Final = 0.05
+"""Seconds until a connection is refused."""
+
+PING_TIME: Final = 5.0
+"""Seconds between the pings of a stream that is slow to start."""
+
+PIECES_MAX: Final = 6
+"""In how many pieces a stream's text comes at the most."""
+
+OWN_WINDOW: Final = 8_192
+"""The context window in tokens of a model for which the config names none."""
+
+STATING: Final = (FaultKind.RATE_LIMITED, FaultKind.OVERLOADED)
+"""The kinds of fault that come with a word on how long to wait."""
+
+CHARACTERS_PER_TOKEN: Final = 4
+FOREIGN: Final = "foreign"
+
+
+@frozen
+class _Step:
+    """A piece of a body: after a pause, some bytes; or an end that is none."""
+
+    pause: float = 0.0
+    data: bytes = b""
+    tokens: float = 0.0
+    broken: bool = False
+    endless: bool = False
+
+
+@define(eq=False)
+class Exchange:
+    """One request at a provider, from its arrival until the provider is done with it.
+
+    `begin` waits for the head of the answer (`status`, `headers`), `piece` for the body's next piece; `close` is called
+    by whoever wants no more. Both raise what httpx raises where there is no connection, or one that breaks.
+    """
+
+    world: World
+    host: str
+    credential: str
+    secret: str = field(repr=False)
+    body: Mapping[str, Any] = field(repr=False)
+    caller: int = field(init=False)
+    """The number of the caller that is behind the request, as the request itself tells."""
+    asker: Caller = field(init=False)
+    """That caller."""
+    model: str = field(init=False)
+    """The model that is asked for."""
+    streams: bool = field(init=False)
+    """Whether the answer is to be a stream."""
+    status: int = field(default=0, init=False)
+    headers: dict[str, str] = field(factory=dict, init=False)
+    _door: Door | None = field(init=False)
+    _number: int = field(default=0, init=False)
+    _fault: str | None = field(default=None, init=False)
+    _tokens: float = field(default=0.0, init=False)
+    _counted: float = field(default=0.0, init=False)
+    _steps: Iterator[_Step] = field(factory=lambda: iter(()), init=False)
+    _is_open: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.caller = int(str(self.body.get("user", "caller--1")).removeprefix("caller-"))
+        self.asker = self.world.run.callers[self.caller]
+        self.model = str(self.body.get("model"))
+        self.streams = bool(self.body.get("stream"))
+        self._door = self.world.doors.get((self.host, self.credential, self.model))
+
+    async def begin(self) -> None:
+        """Take the request in, and see to the head of the answer."""
+        door = self._door
+        faults = [] if door is None else self._faults_of(door)
+        await self._connect(faults)
+        self._arrive(faults)
+        try:
+            if door is None:
+                await sleep(CONNECT_TIME)
+                self._refuse(self._stranger())
+            else:
+                await self._serve(door, faults)
+        except httpx.TransportError:
+            self._end("broken")
+            raise
+        except trio.Cancelled:
+            self._end("left")
+            raise
+
+    async def piece(self) -> bytes | None:
+        """Return the next piece of the body, ``None`` at its end."""
+        for step in self._steps:
+            if step.pause:
+                await sleep(step.pause)
+            if step.endless:
+                await trio.sleep_forever()
+            if step.broken:
+                self._end("broken")
+                raise httpx.ReadError("Connection reset by peer")
+            self._tokens += step.tokens
+            return step.data
+        self._end("whole" if self.status == 200 and self._fault is None else "error")
+        return None
+
+    def close(self) -> None:
+        """Let go: whoever asked has read all that it wants, or leaves."""
+        self._end("left")
+
+    # The way in
+
+    def _faults_of(self, door: Door) -> list[Fault]:
+        now = trio.current_time()
+        return [
+            fault
+            for fault in door.faults
+            if fault.is_on(now)
+            and (self.streams or fault.kind not in STREAM_FAULTS)
+            and (fault.probability >= 1.0 or door.random.random() < fault.probability)
+        ]
+
+    async def _connect(self, faults: Sequence[Fault]) -> None:
+        known = self._door is not None or any(host == self.host for host, _, _ in self.world.doors)
+        kinds = [fault.kind for fault in faults]
+        if known and FaultKind.REFUSED not in kinds and FaultKind.NO_SUCH_NAME not in kinds:
+            return
+        why = FaultKind.REFUSED if known and FaultKind.REFUSED in kinds else FaultKind.NO_SUCH_NAME
+        self.world.see(Scene.UNREACHED, self.caller, host=self.host, fault=why.value)
+        await sleep(CONNECT_TIME)
+        words = "Connection refused" if why is FaultKind.REFUSED else "[Errno -2] Name or service not known"
+        raise httpx.ConnectError(words)
+
+    def _arrive(self, faults: Sequence[Fault]) -> None:
+        world = self.world
+        world.received += 1
+        world.in_work[self.host, self.model] += 1
+        self._number, self._is_open = world.received, True
+        world.see(
+            Scene.RECEIVED,
+            self.caller,
+            number=self._number,
+            host=self.host,
+            seen_credential=self.credential,
+            seen_model=self.model,
+            stream=int(self.streams),
+            in_work=world.in_work[self.host, self.model],
+            meets=",".join(fault.kind.value for fault in faults) or None,
+        )
+
+    def _end(self, how: str) -> None:
+        """Note that the provider is done with this request; once."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        world = self.world
+        world.in_work[self.host, self.model] -= 1
+        if self._door is not None:
+            self._door.keeper.unused(trio.current_time(), self._counted - self._tokens)
+        world.see(
+            Scene.ANSWERED,
+            self.caller,
+            number=self._number,
+            status=self.status or None,
+            fault=self._fault,
+            tokens=self._tokens,
+            how=how,
+        )
+
+    # What becomes of it
+
+    async def _serve(self, door: Door, faults: Sequence[Fault]) -> None:
+        now = trio.current_time()
+        fault = next((fault for fault in faults if fault.kind not in DELAYS), None)
+        if fault is not None and fault.kind is FaultKind.SILENT:
+            self._fault = fault.kind.value
+            await trio.sleep_forever()
+        # Decided on arrival, told after its time.
+        error = self._fault_of(door, fault, now) or self._flaw(door) or self._limit(door, now)
+        written = None if error is not None else self._write(door)
+        time = self._time(door, faults)
+        if fault is not None and fault.kind is FaultKind.RESET:
+            self._fault = fault.kind.value
+            await sleep(time)
+            raise httpx.ReadError("Connection reset by peer")
+        whole = time if written is None or self.streams else time + written.answer_tokens * door.script.per_token
+        await sleep(whole)
+        if written is None:
+            assert error is not None
+            self._refuse(error)
+            return
+        self._answer(door, written, faults, fault)
+
+    def _time(self, door: Door, faults: Sequence[Fault]) -> float:
+        """Return how many seconds pass until the head of the answer."""
+        others = self.world.in_work[self.host, self.model] - 1
+        time = door.latency() * (1.0 + door.script.slowdown * others)
+        for fault in faults:
+            if fault.kind is FaultKind.SLOW:
+                time = time * fault.factor + fault.seconds
+        return time
+
+    def _stranger(self) -> ErrorAnswer:
+        """Answer whoever has no key of this house, or wants a model that is not here."""
+        if self.credential == FOREIGN:
+            self._fault = FOREIGN
+            return error_answer(FaultKind.REVOKED, Family.OPENAI, secret=self.secret)
+        self._fault = FaultKind.WITHDRAWN.value
+        return error_answer(FaultKind.WITHDRAWN, Family.OPENAI, model=self.model)
+
+    def _fault_of(self, door: Door, fault: Fault | None, now: float) -> ErrorAnswer | None:
+        """Return the error that a fault answers with, if that is what it does."""
+        if fault is None or fault.kind in (*STREAM_FAULTS, FaultKind.RESET, FaultKind.MISSTATED):
+            return None
+        self._fault = fault.kind.value
+        if fault.kind is FaultKind.NOT_JSON:
+            return ErrorAnswer(200, b"<html>Welcome</html>", {"content-type": "text/html"})
+        return error_answer(
+            fault.kind,
+            door.family,
+            wait=_stated_wait(fault, now) if fault.kind in STATING else Wait.MISSING,
+            now=now,
+            status=fault.status,
+            secret=self.secret,
+            model=self.model,
+        )
+
+    def _flaw(self, door: Door) -> ErrorAnswer | None:
+        """Return what is wrong with the request itself, as this provider sees it."""
+        flaw = self.asker.flaw
+        if self.asker.images and not door.sees:
+            self._fault = "cannot_see"
+            return error_answer(Flaw.FORMAT, door.family)
+        if flaw is None or (flaw is Flaw.TOO_LONG and self._prompt_tokens <= door.window):
+            return None
+        self._fault = flaw.value
+        return error_answer(flaw, door.family, window=door.window, prompt=self._prompt_tokens)
+
+    def _limit(self, door: Door, now: float) -> ErrorAnswer | None:
+        """Count the request, or return what whoever asks too much is told."""
+        capacity = door.script.capacity
+        if capacity is not None and self.world.in_work[self.host, self.model] > capacity:
+            self._fault = "capacity"
+            return error_answer(FaultKind.OVERLOADED, door.family)
+        self._counted = self._prompt_tokens + self.asker.answer_tokens
+        wait = door.keeper.admit(now, self._counted)
+        if wait is None:
+            return None
+        self._counted = 0.0
+        self._fault = "limit"
+        return error_answer(FaultKind.RATE_LIMITED, door.family, wait=wait, now=now)
+
+    @property
+    def _prompt_tokens(self) -> int:
+        prompt = self.asker.prompt_tokens
+        return max(10 * prompt, 2 * OWN_WINDOW) if self.asker.flaw is Flaw.TOO_LONG else prompt
+
+    # The way out
+
+    def _refuse(self, error: ErrorAnswer) -> None:
+        self.status, self.headers = error.status, dict(error.headers)
+        self._steps = iter([_Step(data=error.body)])
+
+    def _write(self, door: Door) -> Written:
+        """Write the answer: words that belong to this request and to no other, four characters to a token."""
+        tokens = max(1, self.asker.answer_tokens)
+        text = f"{self._number} for {self.caller} by {door.credential}. "
+        text = (text * (tokens * CHARACTERS_PER_TOKEN // len(text) + 1))[: tokens * CHARACTERS_PER_TOKEN]
+        count = min(PIECES_MAX, tokens) if self.streams else 1
+        cuts = [CHARACTERS_PER_TOKEN * (tokens * i // count) for i in range(count + 1)]
+        pieces = [text[a:b] for a, b in pairwise(cuts)]
+        self.world.written[self._number] = (self.caller, text)
+        return Written(self._number, self.model, door.stamp, pieces, self._prompt_tokens, tokens)
+
+    def _answer(self, door: Door, written: Written, faults: Sequence[Fault], fault: Fault | None) -> None:
+        self.status = 200
+        self.headers = dict(door.keeper.statement(trio.current_time())) if door.script.states_limits else {}
+        if fault is not None and fault.kind is FaultKind.MISSTATED:
+            self._misstate(fault)
+        if not self.streams:
+            self.headers["content-type"] = "application/json"
+            self._tokens = written.prompt_tokens + written.answer_tokens
+            self._steps = iter([_Step(data=written.whole())])
+            return
+        self.headers["content-type"] = "text/event-stream"
+        self._tokens = written.prompt_tokens
+        late = sum(fault.seconds for fault in faults if fault.kind is FaultKind.SLOW_START)
+        broken = fault if fault is not None and fault.kind in STREAM_FAULTS else None
+        self._steps = self._tell(door, written, late, broken)
+
+    def _misstate(self, fault: Fault) -> None:
+        seconds = fault.wait if isinstance(fault.wait, int | float) else 60.0
+        for name in ("requests", "tokens"):
+            self.headers[f"x-ratelimit-remaining-{name}"] = str(fault.left)
+            self.headers[f"x-ratelimit-reset-{name}"] = f"{seconds:g}s"
+
+    def _tell(self, door: Door, written: Written, late: float, broken: Fault | None) -> Iterator[_Step]:
+        """Tell the answer piece by piece, as far as it comes."""
+        yield _Step(data=written.role_event())
+        for pause in _pauses(late):
+            yield _Step(pause, PING)
+        time = written.answer_tokens / len(written.pieces) * door.script.per_token
+        for i, event in enumerate(written.events()):
+            if broken is not None and i == broken.after:
+                break
+            yield _Step(time, event, tokens=len(written.pieces[i]) / CHARACTERS_PER_TOKEN)
+        if broken is not None:
+            yield from self._break_off(door, broken)
+            return
+        for event in written.end_events():
+            yield _Step(data=event)
+
+    def _break_off(self, door: Door, fault: Fault) -> Iterator[_Step]:
+        """End a stream badly."""
+        self._fault = fault.kind.value
+        match fault.kind:
+            case FaultKind.STREAM_CUT:
+                yield _Step(broken=True)
+            case FaultKind.STREAM_STALLED:
+                yield _Step(endless=True)
+            case FaultKind.STREAM_MALFORMED:
+                yield _Step(data=MALFORMED_EVENT)
+            case FaultKind.STREAM_ERROR:
+                yield _Step(data=error_event(door.family))
+
+
+def _pauses(late: float) -> list[float]:
+    """Divide a wait into the pauses between pings."""
+    whole = int(late // PING_TIME)
+    rest = late - whole * PING_TIME
+    return [PING_TIME] * whole + ([rest] if rest > 0 else [])
+
+
+def _stated_wait(fault: Fault, now: float) -> Wait | float:
+    """Return the wait in seconds that a provider states, or the word for one that it does not state properly."""
+    until = fault.on_until(now)
+    match fault.wait:
+        case Wait.RIGHT:
+            return until - now if until - now < HUGE_WAIT else Wait.MISSING
+        case Wait.SHORT:
+            return SHORT_WAIT
+        case Wait.HUGE:
+            return HUGE_WAIT
+    return fault.wait
