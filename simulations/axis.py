@@ -108,7 +108,7 @@ def marks(length: float, most: int) -> list[tuple[float, str]]:
     """Return at most so many round moments from 0 on, each with its number in the axis's unit.
 
     >>> marks(3600, 5)
-    [(0.0, '0'), (900.0, '15'), (1800.0, '30'), (2700.0, '45'), (3600.0, '60')]
+    [(0, '0'), (900, '15'), (1800, '30'), (2700, '45'), (3600, '60')]
     """
     unit = unit_of(length)[0]
     step = max(round_width(length, max(1, most - 1)), unit / 10)

@@ -152,9 +152,10 @@ class VirtualClock(trio.abc.Clock):
 
     def _wake(self) -> None:
         """Wake all whose time has come."""
-        while self._next_alarm() <= self.now:
+        while self._alarms and self._alarms[0][0] <= self.now:
             _, number = heappop(self._alarms)
-            trio.lowlevel.reschedule(self._asleep.pop(number))
+            if number in self._asleep:
+                trio.lowlevel.reschedule(self._asleep.pop(number))
 
     def turn(self) -> None:
         """Count a turn of the tasks that are ready; too many without time passing are a loop."""

@@ -121,7 +121,7 @@ def _entries(draw: Draw, limits: Sequence[str], extras: Sequence[str]) -> dict[s
         entry["api_key"] = draw(credentials)
     entry["fallbacks"] = [name for name in NAMES if draw(st.booleans())]
     for limit in limits:
-        if draw(st.booleans()):
+        if draw(st.integers(0, 3)):
             entry[limit] = draw(LIMITS[limit])
     if "rpm" not in entry:
         entry.pop("burst", None)  # it means nothing then
@@ -132,7 +132,7 @@ def _entries(draw: Draw, limits: Sequence[str], extras: Sequence[str]) -> dict[s
 
 
 LIMITS: Final[Mapping[str, st.SearchStrategy[int]]] = {
-    "rpm": st.integers(1, 6),
+    "rpm": st.sampled_from((2, 1, 3, 6)),
     "tpm": st.integers(2, 8).map(lambda n: 50 * n),
     "max_parallel": st.integers(1, 3),
     "burst": st.integers(1, 3),

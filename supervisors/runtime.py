@@ -301,9 +301,16 @@ class Stage:
                 self._trace.record(report.at, Kind.STARTED, actor=actor)
             case ChildEnded(how=Ending.CRASHED, error=error):
                 log.error("the actor %s crashed; its supervisor decides what follows", actor, exc_info=error)
-                self._trace.record(report.at, Kind.CRASHED, actor=actor, detail=type(error).__name__)
+                self._trace.record(report.at, Kind.CRASHED, actor=actor, detail=_name_of(error))
             case ChildRestarting(delay=delay):
                 self._trace.record(report.at, Kind.RESTARTING, actor=actor, delay=delay)
+
+
+def _name_of(error: BaseException | None) -> str:
+    """Return the name of what an actor crashed with; a nursery wraps it in groups of one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return type(error).__name__
 
 
 def _plans(config: Config, routes: Mapping[str, Sequence[ModelKey]]) -> dict[str, tuple[Candidate, ...]]:

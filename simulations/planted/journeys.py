@@ -15,6 +15,7 @@ from ...actors.itinerary import Ask, GiveUp, Itinerary, _Turn
 from ...actors.model import ModelActor
 from ...actors.providers.openai import OpenAIDialect
 from ...actors.providers.wire import HttpWire
+from ...actors.reply import ReplyStream
 from ...actors.worker import Worker
 from ...supervisors.runtime import Stage
 from .bug import Patch, bug, instead
@@ -126,6 +127,25 @@ def gives_up_too_early() -> list[Patch]:
         return wait
 
     return [(Itinerary, "_wait", make)]
+
+
+@bug("journeys", "whoever recovers while others fail is not asked again", NEEDLESS)
+def recovered_meanwhile_and_not_asked() -> list[Patch]:
+    return [(_Turn, "is_due", instead(lambda self, now: False))]
+
+
+@bug("journeys", "a reader is handed what came before its deadline after it", "deadline")
+def chunks_past_the_deadline() -> list[Patch]:
+    def make(original: Any) -> Any:
+        async def read(self: ReplyStream, opened: Any) -> Any:
+            try:
+                return opened.chunks.receive_nowait()
+            except (trio.WouldBlock, trio.EndOfChannel):
+                return await original(self, opened)
+
+        return read
+
+    return [(ReplyStream, "_read", make)]
 
 
 @bug("journeys", "a saturated candidate is not waited for", NEEDLESS)

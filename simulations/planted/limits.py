@@ -213,3 +213,41 @@ def burst_ignored() -> list[Patch]:
         return init
 
     return [(Gauge, "__init__", make)]
+
+
+@bug(
+    "limits",
+    "a candidate whose places are all in use says only that, although a minute's limit lasts longer",
+    ORDER,
+    "deadline",
+)
+def busy_hides_how_long_it_lasts() -> list[Patch]:
+    def make(original: Any) -> Any:
+        def blocked(self: TokenBucket, now: float, tokens: float = 0.0, *, ahead: int = 0, **more: Any) -> Wait | None:
+            limit = self.limits.max_parallel
+            if limit is not None and self.in_flight + ahead >= limit:
+                return Wait(None)
+            wait: Wait | None = original(self, now, tokens, ahead=ahead, **more)
+            return wait
+
+        return blocked
+
+    return [(TokenBucket, "blocked", make)]
+
+
+@bug("limits", "whoever waits is sent on before others are let in, not after", ORDER)
+def in_vain_behind_one_that_was_let_in() -> list[Patch]:
+    def make(original: Any) -> Any:
+        def pump(self: ModelActor, now: float) -> None:
+            send_on = self._send_on_those_in_vain
+            if self.part.queue:
+                send_on(now)
+            self._send_on_those_in_vain = lambda _: None  # type: ignore[method-assign]
+            try:
+                original(self, now)
+            finally:
+                self._send_on_those_in_vain = send_on  # type: ignore[method-assign]
+
+        return pump
+
+    return [(ModelActor, "_pump", make)]

@@ -86,8 +86,8 @@ def simulate(
             outcomes = _all_seeds(play, seeds)
             play = evolve(play, seed=outcomes[0].seed, script=None)
         report = _performed(play, check_determinism=check_determinism, quiet=as_json)
-        _write(report, plot, trace_file)
-        _print(report, outcomes, as_json=as_json)
+        _write(report, scenario, plot, trace_file)
+        _print(report, scenario, outcomes, as_json=as_json)
     if not report.ok or any(not outcome.ok for outcome in outcomes):
         sys.exit(1)
 
@@ -117,27 +117,29 @@ def _all_seeds(play: Scenario, seeds: int) -> list[Outcome]:
     return run_seeds(play, range(play.seed, play.seed + seeds))
 
 
-def _write(report: Report, plot: Path | None, trace_file: Path | None) -> None:
+def _write(report: Report, source: str, plot: Path | None, trace_file: Path | None) -> None:
     if trace_file is not None:
         report.run.trace.write(trace_file)
     if plot is not None:
         from .simulations.picture import write_picture
 
-        write_picture(report, plot)
+        write_picture(report, plot, source=source)
 
 
-def _print(report: Report, outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+def _print(report: Report, source: str, outcomes: Sequence[Outcome], *, as_json: bool) -> None:
     from .simulations.report import show
     from .simulations.summary import summary
 
     if as_json:
         of_seeds = [{"seed": each.seed, "ok": each.ok, "digest": each.digest} for each in outcomes]
-        click.echo(json.dumps({**summary(report), **({"seeds": of_seeds} if of_seeds else {})}, indent=2))
+        click.echo(
+            json.dumps({**summary(report, source=source), **({"seeds": of_seeds} if of_seeds else {})}, indent=2)
+        )
         return
     console = Console()
     if outcomes:
         console.print(_seeds_table(outcomes))
-    show(report, console)
+    show(report, console, source=source)
 
 
 def _seeds_table(outcomes: Sequence[Outcome]) -> Table:
@@ -242,9 +244,11 @@ def _prove(examples: int, seed: int) -> None:
 @click.command()
 @click.argument("trace", type=FILE)
 @click.option("--plot", type=FILE, help="Write a picture of it: one page of HTML.")
-def replay(trace: Path, plot: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def replay(trace: Path, plot: Path | None, as_json: bool) -> None:
     """Show a recorded TRACE: one of a rehearsal, or one that was recorded in production."""
     from .simulations.report import show_trace
+    from .simulations.summary import trace_summary
     from .simulations.trace import read_trace
 
     with told():
@@ -253,4 +257,7 @@ def replay(trace: Path, plot: Path | None) -> None:
             from .simulations.picture import write_picture
 
             write_picture(read, plot)
-        show_trace(read, Console())
+        if as_json:
+            click.echo(json.dumps(trace_summary(read), indent=2))
+        else:
+            show_trace(read, Console())

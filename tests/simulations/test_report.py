@@ -179,9 +179,7 @@ def test_a_strip_shows_what_the_candidate_was() -> None:
         (Kind.FAILED, 11.0, True, ".:::?"),
     ],
 )
-def test_a_strip_shows_the_failures_of_those_who_are_well(
-    kind: Kind, failed_at: float, cools: bool, marks: str
-) -> None:
+def test_a_strip_shows_failures_of_those_who_are_well(kind: Kind, failed_at: float, cools: bool, marks: str) -> None:
     key = ModelKey("a", "openai", "gpt")
     facts = [Fact(failed_at, kind, 1, 1, key, {"reason": "unknown"})]
     if cools:

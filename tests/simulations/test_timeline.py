@@ -153,7 +153,7 @@ def test_the_callers_word_is_counted_as_it_was_given() -> None:
 
 
 COOLS = (1.0, Kind.COOLING, {"until": 10.0, "reason": "timeout", "incidents": 1})
-ENDS = (30.0, Kind.DISPATCHED, {})
+ENDS: tuple[float, Kind, dict[str, Detail]] = (30.0, Kind.DISPATCHED, {})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,266 @@
+"""How many requests a rehearsal performs in a second of CPU time, and where that time goes.
+
+    python benchmarks/simulation.py                  the table of requests, in about a minute
+    python benchmarks/simulation.py --day            and a whole day of traffic, performed and checked
+    python benchmarks/simulation.py --fuzz 200       and so many examples of fuzzing
+    python benchmarks/simulation.py --write FOLDER   all of it as simulation.json and simulation.md, too
+    python benchmarks/simulation.py --profile plain-sparse-line
+
+What is measured is a whole `rehearse`: the callers, the router as in production, the scripted providers, and every fact
+recorded. A case asks for *plain* answers or for *streamed* ones (of five pieces); its callers come so *sparsely* that
+each is alone, or so *busily* that some fifty are under way; it goes through httpx (*wire*) or above it (*line*). Each
+round performs every case once, and the medians of all rounds are told, so that whatever else the machine does disturbs
+all of them alike. Nothing is sent anywhere.
+
+SHARES_TABLE
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import itertools
+import json
+import platform
+import pstats
+import statistics
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import trio
+from attrs import frozen
+
+from understudy.simulations.fuzz import fuzz
+from understudy.simulations.rehearsal import rehearse
+from understudy.simulations.run import Run
+from understudy.simulations.scenario import Caller, Scenario
+from understudy.simulations.scenario_files import find_scenario
+from understudy.simulations.simulate import simulate
+from understudy.simulations.trace import Scene
+
+CONFIG: Final = {
+    "model_list": [
+        {
+            "model_name": "glm-4.7",
+            "model": "zhipu/glm-4.7",
+            "api_base": "https://zhipu.example/v4",
+            "api_keys": ["env:ZHIPU_KEY_1", "env:ZHIPU_KEY_2"],
+            "fallbacks": ["haiku"],
+        },
+        {
+            "model_name": "haiku",
+            "model": "anthropic/claude-haiku-4-5",
+            "api_base": "https://anthropic.example/v1",
+            "api_key": "env:ANTHROPIC_KEY",
+        },
+    ]
+}
+
+SPARSE: Final = 5.0
+"""Seconds between callers: more than any answer takes."""
+
+BUSY: Final = 0.01
+"""Seconds between callers: an answer takes some fifty times as long."""
+
+LAYERS: Final = (
+    ("understudy/actors", "the actors"),
+    ("understudy/supervisors", "the actors"),
+    ("understudy/simulations/stage", "the stage: clock and schedule"),
+    ("understudy/simulations", "the world and its callers"),
+    ("/trio/", "trio"),
+    ("/outcome/", "trio"),
+    ("contextlib", "trio"),  # its cancel scopes; nobody else on the way of a request needs it
+    ("trio.", "trio"),
+    ("outcome.", "trio"),
+    ("/httpx/", "httpx"),
+    ("/json/", "JSON"),
+    ("understudy.actors", "the actors"),
+    ("understudy.simulations", "the world and its callers"),
+)
+"""Whose a function is: by a piece of its file's path, or of the name of the class whose methods attrs made."""
+
+
+@frozen
+class Case:
+    """One kind of traffic."""
+
+    stream: bool
+    busy: bool
+    wire: bool
+
+    @property
+    def name(self) -> str:
+        """What it is called in the table."""
+        words = ("streamed" if self.stream else "plain", "busy" if self.busy else "sparse")
+        return "-".join((*words, "wire" if self.wire else "line"))
+
+    def scenario(self, requests: int) -> Scenario:
+        """Return so many callers."""
+        every = BUSY if self.busy else SPARSE
+        callers = tuple(Caller(number * every, "glm-4.7", stream=self.stream) for number in range(requests))
+        return Scenario(self.name, CONFIG, callers=callers, wire=self.wire)
+
+
+CASES: Final = {case.name: case for case in itertools.starmap(Case, itertools.product((False, True), repeat=3))}
+
+
+@frozen
+class Figure:
+    """What came out: `value` is the median of `values`, in `unit`."""
+
+    name: str
+    unit: str
+    values: Sequence[float]
+
+    @property
+    def value(self) -> float:
+        """The median."""
+        return statistics.median(self.values)
+
+    def row(self) -> str:
+        """Return a row of the table."""
+        least, most = min(self.values), max(self.values)
+        span = f"{least:,.0f} to {most:,.0f}" if len(self.values) > 1 else ""
+        return f"| {self.name} | {self.value:,.0f} | {self.unit} | {span} |"
+
+
+def main() -> None:
+    args = arguments()
+    if args.profile is not None:
+        profile(CASES[args.profile], args.requests)
+        return
+    figures = list(requests_a_second(args.requests, args.rounds))
+    if args.day:
+        figures += day()
+    if args.fuzz:
+        figures += fuzzing(args.fuzz)
+    table = "\n".join(["| what | median | unit | range |", "|---|---:|---|---|", *(figure.row() for figure in figures)])
+    print(f"{machine()}\n\n{table}")
+    if args.write is not None:
+        write(args.write, table, figures)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="How many requests a rehearsal performs in a second of CPU time.")
+    parser.add_argument("--requests", type=int, default=2000, help="how many each case makes (2000)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each case is performed (5)")
+    parser.add_argument("--day", action="store_true", help="a whole day of traffic as well")
+    parser.add_argument("--fuzz", type=int, default=0, metavar="N", help="so many examples of fuzzing as well")
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="where simulation.json and simulation.md go")
+    parser.add_argument("--profile", choices=sorted(CASES), help="only show where the time of one case goes")
+    return parser.parse_args()
+
+
+def requests_a_second(requests: int, rounds: int) -> Iterator[Figure]:
+    """Play every case in every round."""
+    rates: dict[str, list[float]] = {name: [] for name in CASES}
+    for case in CASES.values():
+        rehearse(case.scenario(50))  # what is compiled and cached at the first use is not to be measured
+    for _ in range(rounds):
+        for name, case in CASES.items():
+            scenario = case.scenario(requests)
+            began = time.process_time()
+            run = rehearse(scenario)
+            rates[name].append(requests / (time.process_time() - began))
+            check(run)
+    for name, values in rates.items():
+        yield Figure(name, "requests a second", values)
+
+
+def check(run: Run) -> None:
+    """A run in which not everybody was served measures something else."""
+    outcomes = Counter(sight.details["outcome"] for sight in run.trace.sights(Scene.TOLD))
+    if run.hung is not None or outcomes != {"served": len(run.callers)}:
+        raise SystemExit(f"{run.scenario.name} is no measure of anything: {run.hung or dict(outcomes)}")
+
+
+def day() -> Iterator[Figure]:
+    """Perform the built-in day, with all its outages, and check all that is promised."""
+    scenario = find_scenario("a-day")
+    began = time.process_time()
+    report = simulate(scenario)
+    took = time.process_time() - began
+    if not report.ok:
+        raise SystemExit(f"the day went wrong: {[*report.violations, *(v for v in report.verdicts if not v.met)]}")
+    requests = len(report.run.callers)
+    yield Figure(f"a day of {requests:,} requests, checked", "seconds", [took])
+    yield Figure("the same", "requests a second", [requests / took])
+
+
+def fuzzing(examples: int) -> Iterator[Figure]:
+    """Search for a storm that breaks an invariant."""
+    began = time.process_time()
+    search = fuzz(examples=examples)
+    took = time.process_time() - began
+    if search.found is not None:
+        raise SystemExit(f"fuzzing found something: {list(search.found.violations)}")
+    yield Figure("fuzzing, drawn, performed and checked", "examples a second", [search.examples / took])
+    yield Figure("the same", "requests a second", [search.requests / took])
+
+
+# Where the time goes
+
+
+def profile(case: Case, requests: int) -> None:
+    """Print each layer's share of the time, and the functions that take the most."""
+    rehearse(case.scenario(50))
+    scenario = case.scenario(requests)
+    profiler = cProfile.Profile()
+    profiler.enable()
+    rehearse(scenario)
+    profiler.disable()
+    stats = pstats.Stats(profiler)
+    spent = shares(stats)
+    total = sum(spent.values())
+    print(f"{machine()}\n\n| {case.name} | share |\n|---|---:|")
+    for layer, seconds in spent.most_common():
+        print(f"| {layer} | {100 * seconds / total:.0f} % |")
+    stats.sort_stats("tottime").print_stats(50)
+
+
+def shares(stats: pstats.Stats) -> Counter[str]:
+    """Return the seconds that each layer spent itself. A built-in function is its caller's."""
+    spent: Counter[str] = Counter()
+    for function, (_, _, own, _, callers) in stats.stats.items():  # type: ignore[attr-defined]
+        if function[0] == "~" and callers:
+            for caller, (_, _, seconds, _) in callers.items():
+                spent[layer_of(caller)] += seconds
+        else:
+            spent[layer_of(function)] += own
+    return spent
+
+
+def layer_of(function: tuple[str, int, str]) -> str:
+    path = function[0].replace("\\", "/")
+    return next((layer for piece, layer in LAYERS if piece in path), "the rest")
+
+
+# What is written
+
+
+def machine() -> str:
+    return (
+        f"Python {platform.python_version()}, trio {trio.__version__}, httpx {httpx.__version__},"
+        f" {platform.system()} on {platform.machine()}, one core, CPU time"
+    )
+
+
+def write(folder: Path, table: str, figures: Sequence[Figure]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    told: dict[str, Any] = {
+        "machine": machine(),
+        "figures": [
+            {"name": figure.name, "unit": figure.unit, "median": figure.value, "values": list(figure.values)}
+            for figure in figures
+        ],
+    }
+    (folder / "simulation.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    (folder / "simulation.md").write_text(f"{machine()}\n\n{table}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

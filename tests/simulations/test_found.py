@@ -1,0 +1,73 @@
+"""What the search has found in the runtime, each as the storm in which it was found; none of it is there any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from understudy.simulations import Caller, Fault, FaultKind, Scenario, simulate
+from understudy.simulations.expectations import asks
+
+STEADY: dict[str, Any] = {"model": "openai/m", "api_base": "https://openai.example/v1"}
+
+
+def entry(name: str, key: str, **more: Any) -> dict[str, Any]:
+    return {"model_name": name, **STEADY, "api_key": f"env:{key}", **more}
+
+
+def outcomes(*entries: dict[str, Any], callers: tuple[Caller, ...], faults: tuple[Fault, ...] = ()) -> list[str]:
+    scenario = Scenario("found", {"model_list": list(entries)}, callers=callers, faults=faults, wire=False)
+    report = simulate(scenario)
+    assert report.run.hung is None
+    assert not report.violations, [str(violation) for violation in report.violations]
+    return [ask.outcome for ask in asks(report.run)]
+
+
+def test_a_request_does_not_bounce_between_the_router_and_a_candidate_that_is_busy_and_saturated() -> None:
+    """Behind others it was told "busy" and let into the line, from which it was sent on at once as in vain."""
+    tight = entry("a", "K1", rpm=1, max_parallel=1)
+    told = outcomes(
+        tight,
+        callers=(
+            Caller(10.0, "a"),
+            *(Caller(20.0, "a", timeout=90.0) for _ in range(2)),
+            Caller(40.0, "a", timeout=5.0),
+        ),
+    )
+    assert told == ["served", "served", "AllCandidatesFailed", "AllCandidatesFailed"]
+
+
+def test_nobody_waits_in_vain_behind_one_that_was_let_in() -> None:
+    """Three wait for a probe; when it is back, one more may go, and the last would be ready too late."""
+    callers = (Caller(0.0, "a"), *(Caller(35.0, "a") for _ in range(3)))
+    faults = (
+        Fault(FaultKind.REFUSED, until=30.0, candidate="b"),
+        Fault(FaultKind.RATE_LIMITED, until=100.0, candidate="a"),
+    )
+    limited = entry("b", "K2", rpm=2)
+    told = outcomes(entry("a", "K1", fallbacks=["b"]), limited, callers=callers, faults=faults)
+    assert told == ["AllCandidatesFailed", "served", "served", "AllCandidatesFailed"]
+
+
+def test_whoever_has_recovered_while_others_failed_is_asked_before_a_request_is_given_up() -> None:
+    faults = (
+        Fault(FaultKind.REFUSED, until=3.0, candidate="a"),
+        Fault(FaultKind.SILENT, candidate="b"),
+    )
+    slow = entry("b", "K2", request_timeout=60)
+    callers = (Caller(0.0, "a", timeout=20.0), Caller(5.0, "a", timeout=200.0))
+    told = outcomes(entry("a", "K1", fallbacks=["b"]), slow, callers=callers, faults=faults)
+    assert told == ["DeadlineExceeded", "served"]
+
+
+def test_a_reader_is_handed_nothing_past_its_deadline() -> None:
+    scenario = Scenario(
+        "found",
+        {"model_list": [entry("a", "K1")]},
+        callers=(Caller(0.0, "a", stream=True, reads_every=5.0),),
+        wire=False,
+    )
+    report = simulate(scenario)
+    assert not report.violations
+    (ask,) = asks(report.run)
+    assert ask.outcome == "DeadlineExceeded"
+    assert 30.0 <= ask.took < 35.0
