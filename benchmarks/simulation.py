@@ -73,7 +73,8 @@ LAYERS: Final = (
     ("understudy/simulations", "the world and its callers"),
     ("/trio/", "trio"),
     ("/outcome/", "trio"),
-    ("contextlib", "trio"),  # its cancel scopes; nobody else on the way of a request needs it
+    ("contextlib", "trio"),  # its cancel scopes: nobody else on the way of a request needs it
+    ("collections/__init__", "trio"),  # whether it has instruments
     ("trio.", "trio"),
     ("outcome.", "trio"),
     ("/httpx/", "httpx"),

@@ -297,9 +297,7 @@ class Exchange:
         tokens = max(1, self.asker.answer_tokens)
         text = f"{self._number} for {self.caller} by {door.credential}. "
         text = (text * (tokens * CHARACTERS_PER_TOKEN // len(text) + 1))[: tokens * CHARACTERS_PER_TOKEN]
-        count = min(PIECES_MAX, tokens) if self.streams else 1
-        cuts = [CHARACTERS_PER_TOKEN * (tokens * i // count) for i in range(count + 1)]
-        pieces = [text[a:b] for a, b in pairwise(cuts)]
+        pieces = _in_pieces(text, tokens) if self.streams else [text]
         self.world.written[self._number] = (self.caller, text)
         return Written(self._number, self.model, door.stamp, pieces, self._prompt_tokens, tokens)
 
@@ -353,6 +351,13 @@ class Exchange:
                 yield _Step(data=MALFORMED_EVENT)
             case FaultKind.STREAM_ERROR:
                 yield _Step(data=error_event(door.family))
+
+
+def _in_pieces(text: str, tokens: int) -> list[str]:
+    """Divide a text of so many tokens as a stream does."""
+    count = min(PIECES_MAX, tokens)
+    cuts = [CHARACTERS_PER_TOKEN * (tokens * i // count) for i in range(count + 1)]
+    return [text[a:b] for a, b in pairwise(cuts)]
 
 
 def _pauses(late: float) -> list[float]:

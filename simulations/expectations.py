@@ -127,8 +127,8 @@ def _availability(least: float, chosen: Sequence[Ask], whose: str) -> Verdict:
     served = sum(ask.served for ask in counting)
     share = served / len(counting) if counting else math.nan
     return Verdict(
-        f"availability{whose} of at least {least:.6g}",
-        f"{share:.6g} ({served} of {len(counting)})" if counting else "nobody asked",
+        f"availability{whose} of at least {_percent(least)}",
+        f"{_percent(share)} ({served} of {len(counting)})" if counting else "nobody asked",
         bool(counting) and share >= least,
     )
 
@@ -146,10 +146,24 @@ def _share(candidates: str, least: float, most: float, served: Sequence[Ask], wh
     theirs = sum(ask.told is not None and _is(ask.told.key, candidates) for ask in served)
     share = theirs / len(served) if served else math.nan
     return Verdict(
-        f"{candidates} serves between {least:.4g} and {most:.4g} of all{whose}",
-        f"{share:.4g} ({theirs} of {len(served)})" if served else "nobody was served",
+        f"{candidates} serves {_range(least, most)}{whose}",
+        f"{_percent(share)} ({theirs} of {len(served)})" if served else "nobody was served",
         bool(served) and least <= share <= most,
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.5g} %"
+
+
+def _range(least: float, most: float) -> str:
+    if least >= most:
+        return "all" if least >= 1.0 else "nobody" if most <= 0.0 else f"exactly {_percent(least)}"
+    if most >= 1.0:
+        return f"at least {_percent(least)}"
+    if least <= 0.0:
+        return f"at most {_percent(most)}"
+    return f"between {_percent(least)} and {_percent(most)}"
 
 
 def _spent(

@@ -74,7 +74,7 @@ def test_a_missed_expectation_fails_the_test_with_the_report(tmp_path: Path) -> 
     done = run(tmp_path, most=0.25)
     assert done.returncode == 1
     assert "2 passed" in done.stdout
-    for words in ("the primary is down", "haiku serves between 0.2 and 0.25", "cooling"):
+    for words in ("the primary is down", "haiku serves between 20 % and 25 %", "cooling"):
         assert words in done.stdout
 
 

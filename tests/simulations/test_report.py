@@ -109,7 +109,7 @@ def test_expectations_are_told_met_or_missed() -> None:
     assert text.count(" met ") == len(played("limited").verdicts)
     text = printed(played("outage"), 120)
     assert "1 of 1 expectations missed" in text
-    assert " MISSED availability of at least 0.99" in text
+    assert " MISSED availability of at least 99 %" in text
 
 
 def test_invariants_hold_or_are_named_with_whom_they_concern_and_what_happened_around() -> None:
