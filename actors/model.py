@@ -195,10 +195,8 @@ class ModelActor:
         part = self.part
         while part.queue:
             held = part.queue[0]
-            if held.attempt.leash.cancelled or held.attempt.deadline <= now:
+            if self._see_off(held, now):
                 part.queue.popleft()
-                self._record(now, Kind.UNQUEUED, held.attempt, reason="left")
-                self._answer(held, Withdrawn(held.attempt.id))
             elif part.obstacle(now, held.attempt.demand.tokens, first_in_line=True) is None:
                 part.queue.popleft()
                 self._admit(held, now)
@@ -208,7 +206,16 @@ class ModelActor:
             self._send_on_those_in_vain(now)
         for held in [held for held in part.held_back if held.attempt.not_before <= now]:
             part.held_back.remove(held)
-            self._consider(held, now)
+            if not self._see_off(held, now):
+                self._consider(held, now)
+
+    def _see_off(self, held: Held, now: float) -> bool:
+        """Answer an attempt that waits and whose caller has left, or whose time is up; whether that was so."""
+        if not (held.attempt.leash.cancelled or held.attempt.deadline <= now):
+            return False
+        self._record(now, Kind.UNQUEUED, held.attempt, reason="left")
+        self._answer(held, Withdrawn(held.attempt.id))
+        return True
 
     def _send_on_those_in_vain(self, now: float) -> None:
         """Drop from the queue those for whom this candidate will be ready too late, or who will not wait for it."""

@@ -30,8 +30,7 @@ class StandIn:
         part.down = True
         try:
             self._trace.record(trio.current_time(), Kind.DOWN, key=part.key)
-            self._clear(trio.current_time())
-            revived = False
+            revived = self._clear(trio.current_time())
             while not revived:
                 # Noted first, for whoever comes after a crash.
                 part.handling = await part.mailbox.receive()
@@ -54,24 +53,24 @@ class StandIn:
                 return True
         return False
 
-    def _clear(self, now: float) -> None:
-        """Answer whatever the last incarnation left, and give back what it held."""
+    def _clear(self, now: float) -> bool:
+        """Answer whatever the last incarnation left, give back what it held, and say if the part is to be revived."""
         part = self.part
-        self._handle_leftover(part.handling)
+        revived = self._handle_leftover(part.handling)
         part.queue.clear()
         part.held_back.clear()
         for held in list(part.open.values()):
             self._end(held, now)
             del part.open[held.attempt.id]
         part.handling = None
+        return revived
 
-    def _handle_leftover(self, message: ModelMessage | None) -> None:
+    def _handle_leftover(self, message: ModelMessage | None) -> bool:
+        """See to the message over which the last incarnation crashed; whoever reset that one wants it back."""
         if isinstance(message, Attempt):
             self.part.open.setdefault(message.id, Held(message))
-        elif isinstance(message, Reset):
-            message.done.set()
-        elif isinstance(message, Struck):
-            message.taken = True
+            return False
+        return message is not None and self._handle(message)
 
     def _end(self, held: Held, now: float) -> None:
         if held.ticket is None and not held.ended:

@@ -12,7 +12,21 @@ each is alone, or so *busily* that some fifty are under way; it goes through htt
 round performs every case once, and the medians of all rounds are told, so that whatever else the machine does disturbs
 all of them alike. Nothing is sent anywhere.
 
-SHARES_TABLE
+Where the time of callers that come sparsely goes, by `--profile`. (cProfile makes functions in Python look dearer than
+they are. What built-in functions take is counted with whoever calls them.)
+
+| | plain, line | plain, wire | streamed, line | streamed, wire |
+|---|---:|---:|---:|---:|
+| trio: its loop, tasks, cancel scopes, channels | 41 % | 34 % | 42 % | 37 % |
+| the actors, facts recorded | 35 % | 31 % | 38 % | 36 % |
+| the world and its callers, sights recorded | 14 % | 13 % | 10 % | 10 % |
+| httpx | | 12 % | | 6 % |
+| JSON | 5 % | 5 % | 5 % | 5 % |
+| the stage: clock and schedule | 4 % | 4 % | 5 % | 4 % |
+| the rest | 1 % | 1 % | | 2 % |
+
+Trio's share is the least that the actors can do with: a plain request is nine turns of its loop, two tasks, two cancel
+scopes, four messages and two sleeps. No function of ours takes more than 3 %, and the garbage collector takes 3 to 5 %.
 """
 
 from __future__ import annotations

@@ -78,8 +78,6 @@ class Exchange:
     body: Mapping[str, Any] = field(repr=False)
     caller: int = field(init=False)
     """The number of the caller that is behind the request, as the request itself tells."""
-    asker: Caller = field(init=False)
-    """That caller."""
     model: str = field(init=False)
     """The model that is asked for."""
     streams: bool = field(init=False)
@@ -96,10 +94,14 @@ class Exchange:
 
     def __attrs_post_init__(self) -> None:
         self.caller = int(str(self.body.get("user", "caller--1")).removeprefix("caller-"))
-        self.asker = self.world.run.callers[self.caller]
         self.model = str(self.body.get("model"))
         self.streams = bool(self.body.get("stream"))
         self._door = self.world.doors.get((self.host, self.credential, self.model))
+
+    @property
+    def asker(self) -> Caller:
+        """That caller."""
+        return self.world.run.callers[self.caller]
 
     async def begin(self) -> None:
         """Take the request in, and see to the head of the answer."""

@@ -9,7 +9,9 @@ from typing import Final
 
 from attrs import define, field, frozen
 
+from ..actors.failures import Scope
 from ..actors.identity import ModelKey
+from ..actors.messages import Refusal
 from ..actors.trace import Fact, Kind
 from .faults import MOMENTS, Fault
 from .run import Run
@@ -190,15 +192,30 @@ def _is(key: ModelKey | None, candidates: str) -> bool:
 
 @define(eq=False)
 class _Back:
-    """A candidate that failed by a fault, once that has ended: when it was asked, by attempt, and when it served."""
+    """A candidate that failed by a fault, once that has ended: whether it was asked, when it was unwell, and served."""
 
-    asked_at: dict[int | None, float] = field(factory=dict)
-    served: Fact | None = None
+    asked: bool = False
+    unwell_at: list[float] = field(factory=list)
+    served_at: float = math.inf
+
+    def see(self, fact: Fact) -> None:
+        """Take in a fact about it. Whoever is told that it is probed, or has no place left, has learnt nothing."""
+        if fact.kind is Kind.DISPATCHED:
+            self.asked = True
+        elif fact.kind is Kind.SERVED:
+            self.served_at = min(self.served_at, fact.at)
+        elif _tells_of_trouble(fact):
+            self.unwell_at.append(fact.at)
 
     def asked_in_vain(self, since: float) -> bool:
-        """Whether anybody asked it from then on, before whom it served first."""
-        until = math.inf if self.served is None else self.asked_at.get(self.served.attempt, since)
-        return any(since <= at < until for at in self.asked_at.values())
+        """Whether it was still unwell from then on, before it served first."""
+        return any(since <= at < self.served_at for at in self.unwell_at)
+
+
+def _tells_of_trouble(fact: Fact) -> bool:
+    if fact.kind is Kind.REFUSED:
+        return fact.details.get("reason") in (Refusal.COOLING, Refusal.DOWN)
+    return fact.kind is Kind.FAILED and fact.details.get("scope") != Scope.REQUEST
 
 
 def _recovery(run: Run, within: float) -> Iterator[Verdict]:
@@ -209,7 +226,7 @@ def _recovery(run: Run, within: float) -> Iterator[Verdict]:
             back = _back(run, key, fault) if fault.touches(key) else None
             if back is None:
                 continue
-            took = math.inf if back.served is None else back.served.at - fault.until
+            took = back.served_at - fault.until
             in_vain = back.asked_in_vain(fault.until + within)
             if took == math.inf and not in_vain:
                 continue  # nobody has asked it since it should be back
@@ -226,17 +243,13 @@ def _back(run: Run, key: ModelKey, fault: Fault) -> _Back | None:
     back = _Back()
     failed = False
     until = _next_trouble(run, key, fault)
-    for record in run.trace.records:
-        if not isinstance(record, Fact) or record.key != key:
+    for fact in run.trace.facts():
+        if fact.key != key:
             continue
-        failed = failed or (record.kind is Kind.FAILED and fault.at <= record.at <= fault.until)
-        if not fault.until <= record.at < until:
-            continue
-        if record.kind is Kind.DISPATCHED:
-            back.asked_at[record.attempt] = record.at
-        elif record.kind is Kind.SERVED and back.served is None:
-            back.served = record
-    return back if failed and back.asked_at else None
+        failed = failed or (fact.kind is Kind.FAILED and fault.at <= fact.at <= fault.until)
+        if fault.until <= fact.at < until:
+            back.see(fact)
+    return back if failed and back.asked else None
 
 
 def _next_trouble(run: Run, key: ModelKey, fault: Fault) -> float:

@@ -32,7 +32,12 @@ BATCH: Final = 10
 """How many scenarios Hypothesis draws before it is started anew. After ten it would spend five of six examples on
 variations of the one before; scenarios that have nothing to do with each other find more."""
 
-QUIET: Final = list(HealthCheck)
+QUIET: Final[Sequence[HealthCheck]] = (
+    HealthCheck.too_slow,
+    HealthCheck.data_too_large,
+    HealthCheck.filter_too_much,
+    HealthCheck.large_base_example,
+)
 """A scenario is larger than what Hypothesis thinks of as an example, and takes longer."""
 
 

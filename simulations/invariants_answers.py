@@ -7,10 +7,10 @@ from typing import Final
 from ..actors.failures import Reason
 from ..actors.identity import ModelKey
 from ..actors.trace import Fact
-from .invariants_limits import is_given_up
 from .reference import CandidateState
+from .reference_telling import Telling, move_of
 from .reference_ways import Move, Way
-from .retelling import Invariant, Telling, move_of
+from .retelling import Invariant
 from .trace import Sight
 
 NOT_LET_IN: Final = ("RouterOverloaded", "UnknownModel", "RequestRejected", "RouterCrashed")
@@ -54,8 +54,7 @@ class OneAnswer(Invariant):
         if asked is None:
             self.say("it is told, and has not asked")
             return
-        request = self.told.ledger.request_of(sight.caller)
-        way = self.told.ways.get(request or 0)
+        way = self.told.way_of_caller(sight)
         self._check_told(str(sight.details["outcome"]), way, streams=bool(asked.details.get("stream")))
 
     def _check_told(self, outcome: str, way: Way | None, *, streams: bool) -> None:
@@ -75,7 +74,7 @@ class OneAnswer(Invariant):
 
     def on_dispatched(self, fact: Fact) -> None:
         """One attempt at a time, to nobody twice in a pass."""
-        way = self.told.ways.get(fact.request or 0)
+        way = self.told.way_of(fact)
         turn = None if way is None or fact.key is None else way.turn(fact.key)
         if way is None or way.ended is not None:
             self.say(f"attempt {fact.attempt} is sent for a request that is not under way")
@@ -114,7 +113,7 @@ class OneAnswer(Invariant):
         self._leaving = unread
 
     def _ending(self, fact: Fact) -> Way | None:
-        way = self.told.ways.get(fact.request or 0)
+        way = self.told.way_of(fact)
         if way is None or way.ended is not None:
             how = "" if way is None else f" ({way.ended})"
             self.say(f"the request ends ({fact.kind.value}), and it has not begun or has ended before{how}")
@@ -138,7 +137,7 @@ class OneAnswer(Invariant):
 
     def on_served(self, fact: Fact) -> None:
         """Whatever ends was under way."""
-        state = self.told.house.candidates.get(fact.key) if fact.key is not None else None
+        state = self.told.state_of(fact)
         if state is None or fact.attempt not in state.flights:
             self.say(f"attempt {fact.attempt} at {fact.key} has {fact.kind.value}, and was not under way")
 
@@ -165,7 +164,7 @@ class OneAnswer(Invariant):
         for caller in self._open:
             self.say(f"caller {caller} is never told", caller=caller)
         endless = [way.request for way in self.told.ways.values() if way.ended is None]
-        if len(endless) > self._crashes and not is_given_up(self.told):
+        if len(endless) > self._crashes and not self.told.house.given_up:
             crashes = f" and {self._crashes} crashes of the router" if self._crashes else ""
             self.say(f"requests {endless} have no end{crashes}", request=endless[0])
 

@@ -11,7 +11,8 @@ from .faults import FaultKind
 from .reference import LOST_SECONDS, CandidateState
 from .reference_changes import Surprise
 from .reference_limits import CLOSE
-from .retelling import Invariant, Telling
+from .reference_telling import Telling
+from .retelling import Invariant
 from .trace import Sight
 
 
@@ -22,7 +23,7 @@ class Silence(Invariant):
 
     def on_admitted(self, fact: Fact) -> None:
         """The candidate must be healthy, or this must be the one probe."""
-        state = self.told.house.candidates.get(fact.key) if fact.key is not None else None
+        state = self.told.state_of(fact)
         if state is None:
             return
         health, name, attempt = state.health, state.key.name, fact.attempt
@@ -43,7 +44,7 @@ class Silence(Invariant):
 
     def on_refused(self, fact: Fact) -> None:
         """Whoever is told that somebody probes must be told the truth."""
-        state = self.told.house.candidates.get(fact.key) if fact.key is not None else None
+        state = self.told.state_of(fact)
         if state is not None and fact.details.get("reason") == Refusal.PROBING and state.health.probe is None:
             self.say(f"{state.key.name} declined attempt {fact.attempt} as probing, and no attempt holds the lease")
 
@@ -73,8 +74,7 @@ class Incident(Invariant):
 
     def on_failed(self, fact: Fact) -> None:
         """What we broke off ourselves is a failure only if one of our own limits on an attempt was reached."""
-        state = self.told.house.candidates.get(fact.key) if fact.key is not None else None
-        flight = None if state is None else state.flights.get(fact.attempt or 0)
+        state, flight = self.told.state_of(fact), self.told.flight_of(fact)
         if state is None or flight is None or flight.answer != "left" or flight.fault not in NO_ANSWER:
             return
         limits = state.entry.endpoint.limits
@@ -106,7 +106,7 @@ class Isolation(Invariant):
 
     def on_status(self, sight: Sight) -> None:
         """How it is seen to be must be how it is by its own attempts."""
-        state = self.told.house.candidates.get(sight.key) if sight.key is not None else None
+        state = self.told.state_of(sight)
         if state is None:
             self.say(f"nobody is called {sight.key}")
             return

@@ -6,10 +6,11 @@ from collections import Counter, defaultdict, deque
 
 from ..actors.identity import ModelKey
 from ..actors.trace import Fact, Kind
-from .reference import CandidateState, Flight
+from .reference import CandidateState
 from .reference_limits import CLOSE, MINUTE
-from .retelling import Invariant, Telling
-from .trace import Sight
+from .reference_telling import Telling
+from .retelling import Invariant
+from .trace import Record, Scene, Sight
 
 
 class Rate(Invariant):
@@ -27,7 +28,7 @@ class Rate(Invariant):
 
     def on_admitted(self, fact: Fact) -> None:
         """All limits must allow one more."""
-        state = self.told.house.candidates.get(fact.key) if fact.key is not None else None
+        state = self.told.state_of(fact)
         if state is None:
             return
         name, attempt, now = state.key.name, fact.attempt, fact.at
@@ -84,13 +85,9 @@ class Conservation(Invariant):
 
     name = "conservation"
 
-    def __init__(self, told: Telling) -> None:
-        super().__init__(told)
-        self._last: dict[ModelKey, Sight] = {}
-
     def on_admitted(self, fact: Fact) -> None:
         """It takes as many tokens as its request needs."""
-        state = self.told.house.candidates.get(fact.key) if fact.key is not None else None
+        state = self.told.state_of(fact)
         if state is None:
             return
         tokens = state.budget.reserve(self.told.ledger.tokens(fact.request))
@@ -111,7 +108,7 @@ class Conservation(Invariant):
 
     def on_served(self, fact: Fact) -> None:
         """What was served was seen by a provider; of what failed or was abandoned, it is known whether it was sent."""
-        flight = self._flight(fact)
+        flight = self.told.flight_of(fact)
         if flight is None:
             return
         sent = bool(fact.details.get("executed", fact.details.get("sent", 1)))
@@ -126,22 +123,13 @@ class Conservation(Invariant):
         told, true = ("sent", "no provider saw it") if sent else ("not sent", "a provider saw it")
         self.say(f"attempt {fact.attempt} at {fact.key} is said to have been {told}, and {true}")
 
-    def _flight(self, fact: Fact) -> Flight | None:
-        state = self.told.house.candidates.get(fact.key) if fact.key is not None else None
-        return None if state is None else state.flights.get(fact.attempt or 0)
-
-    def on_status(self, sight: Sight) -> None:
-        """Remember the last."""
-        if sight.key is not None:
-            self._last[sight.key] = sight
-
     def at_end(self) -> None:
         """At rest nothing is in flight and nobody waits."""
         if self.run.tasks_left:
             self.say(f"the router has left {self.run.tasks_left} tasks behind")
-        if is_given_up(self.told):
+        if self.told.house.given_up:
             return
-        for key, sight in self._last.items():
+        for key, sight in self._last_looks().items():
             for what in ("in_flight", "queued"):
                 if sight.details.get(what):
                     self.say(f"{key.name} is left with {what} {sight.details[what]} at the end", key=key)
@@ -149,11 +137,14 @@ class Conservation(Invariant):
             for attempt in state.flights:
                 self.say(f"attempt {attempt} at {key.name} has no end", key=key)
 
-
-def is_given_up(told: Telling) -> bool:
-    """Whether the router crashed for good, so that whoever was inside found no end."""
-    last: Kind | None = None
-    for fact in told.run.trace.facts():
-        if fact.kind in (Kind.CRASHED, Kind.RESTARTING) and fact.details.get("actor") == "root/router":
-            last = fact.kind
-    return last is Kind.CRASHED
+    def _last_looks(self) -> dict[ModelKey, Sight]:
+        """Return the last status of each candidate, unless something has happened to it after that."""
+        last: dict[ModelKey, Record] = {}
+        for record in reversed(self.run.trace.records):
+            if record.key is not None:
+                last.setdefault(record.key, record)
+                if len(last) == len(self.run.config.entries):
+                    break
+        return {
+            key: record for key, record in last.items() if isinstance(record, Sight) and record.kind is Scene.STATUS
+        }

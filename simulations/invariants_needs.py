@@ -10,8 +10,9 @@ from ..actors.policy import Next
 from ..actors.trace import Fact
 from .faults import MOMENTS, Fault
 from .reference import CandidateState
+from .reference_telling import Telling
 from .reference_ways import Move, Turn, Way, Word
-from .retelling import Invariant, Telling
+from .retelling import Invariant
 from .scenario import Caller, Flaw
 from .trace import Sight
 
@@ -37,7 +38,7 @@ class NoNeedlessFailure(Invariant):
 
     def on_gave_up(self, fact: Fact) -> None:
         """Nobody is left to ask or to wait for, by what the request was told, and in truth."""
-        way = self.told.ways.get(fact.request or 0)
+        way = self.told.way_of(fact)
         if way is None or way.current is None or not way.current.answered:
             return
         step = way.next()
@@ -99,8 +100,7 @@ class NoNeedlessFailure(Invariant):
 
     def on_failed(self, fact: Fact) -> None:
         """Note who is asked for more than it can do."""
-        state = self.told.house.candidates.get(fact.key) if fact.key is not None else None
-        flight = None if state is None else state.flights.get(fact.attempt or 0)
+        flight = self.told.flight_of(fact)
         if flight is not None and flight.fault in OWN_LIMITS and self._is_healed(fact.at):
             self._declined.setdefault(flight.request, []).append(flight.key)
 
@@ -114,8 +114,7 @@ class NoNeedlessFailure(Invariant):
 
     def _check_healed(self, sight: Sight, asked: Sight) -> None:
         """Whoever comes when all who live are well is served, unless each of them has truthfully declined."""
-        request = self.told.ledger.request_of(sight.caller)
-        way = self.told.ways.get(request or 0)
+        way = self.told.way_of_caller(sight)
         caller = None if sight.caller is None else self.run.callers[sight.caller]
         if way is None or caller is None or not self._is_healed(asked.at) or not _is_owed_service(caller):
             return
@@ -173,8 +172,7 @@ class FaultOfTheRequest(Invariant):
         """It is called by its name."""
         if fact.key is not None:
             self._just_found.pop(fact.key, None)
-        state = self.told.house.candidates.get(fact.key) if fact.key is not None else None
-        flight = None if state is None else state.flights.get(fact.attempt or 0)
+        flight = self.told.flight_of(fact)
         if flight is None or flight.fault not in list(Flaw) or flight.answer != "error":
             return
         self._just_found[flight.key] = flight.attempt
@@ -217,7 +215,7 @@ class FaultOfTheRequest(Invariant):
 
     def on_gave_up(self, fact: Fact) -> None:
         """Where nobody else is to be asked, the request is rejected, and for its fault."""
-        way = self.told.ways.get(fact.request or 0)
+        way = self.told.way_of(fact)
         if way is None or way.current is None or not way.current.answered:
             return
         step, reason = way.next(), str(fact.details.get("reason"))

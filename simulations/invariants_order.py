@@ -8,8 +8,9 @@ from ..actors.trace import Fact
 from .reference import CandidateState, Obstacle
 from .reference_clock import awake_at, jumps_of
 from .reference_limits import CLOSE
+from .reference_telling import Telling, move_of, word_of
 from .reference_ways import Move, Way, Word
-from .retelling import Invariant, Telling, move_of, word_of
+from .retelling import Invariant
 
 
 class Order(Invariant):
@@ -30,7 +31,7 @@ class Order(Invariant):
 
     def on_skipped(self, fact: Fact) -> None:
         """Only who cannot take the request is skipped."""
-        way = self.told.ways.get(fact.request or 0)
+        way = self.told.way_of(fact)
         turn = None if way is None or fact.key is None else way.turn(fact.key)
         if fact.key is None or turn is None or turn.fits:
             self.say(f"{fact.key} is skipped, and could take the request")
@@ -39,7 +40,7 @@ class Order(Invariant):
 
     def on_dispatched(self, fact: Fact) -> None:
         """The request goes where it must go next."""
-        way = self.told.ways.get(fact.request or 0)
+        way = self.told.way_of(fact)
         if way is None or fact.key is None:
             return
         turn = way.turn(fact.key)
@@ -69,7 +70,7 @@ class Order(Invariant):
 
     def on_refused(self, fact: Fact) -> None:
         """What is told to the request is true."""
-        state = self.told.house.candidates.get(fact.key) if fact.key is not None else None
+        state = self.told.state_of(fact)
         way = self.told.way_of_attempt(fact.attempt)
         if state is None or way is None or fact.attempt is None:
             return
@@ -98,7 +99,7 @@ class Order(Invariant):
 
     def on_queued(self, fact: Fact) -> None:
         """Only who may wait does, for the time that it is told."""
-        state = self.told.house.candidates.get(fact.key) if fact.key is not None else None
+        state = self.told.state_of(fact)
         way = self.told.way_of_attempt(fact.attempt)
         if state is None or way is None or way.current is None:
             return
@@ -117,7 +118,7 @@ class Order(Invariant):
 
     def on_admitted(self, fact: Fact) -> None:
         """Nobody overtakes those who wait."""
-        state = self.told.house.candidates.get(fact.key) if fact.key is not None else None
+        state = self.told.state_of(fact)
         if state is not None and state.line and fact.attempt != next(iter(state.line)):
             self.say(f"attempt {fact.attempt} at {state.key.name} goes before attempt {next(iter(state.line))}")
 

@@ -10,7 +10,8 @@ from ..actors.trace import Fact
 from .reference import Flight
 from .reference_clock import awake_at, jumps_of
 from .reference_limits import CLOSE
-from .retelling import Invariant, Telling
+from .reference_telling import Telling
+from .retelling import Invariant
 from .trace import Sight
 
 
@@ -48,9 +49,8 @@ class Provenance(Invariant):
 
     def on_served(self, fact: Fact) -> None:
         """What is counted is what the provider counted, and it has truly answered."""
-        state = self.told.house.candidates.get(fact.key) if fact.key is not None else None
-        flight = None if state is None else state.flights.get(fact.attempt or 0)
-        if flight is None or state is None:
+        flight = self.told.flight_of(fact)
+        if flight is None:
             return
         self._served[flight.request] = flight
         if flight.answer != "whole":

@@ -16,39 +16,40 @@ follows (`reference_changes`). From then on the reference still believes itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from attrs import define, field
 
-from ..actors.failures import Failure, Reason, Scope
 from ..actors.identity import ModelKey
 from ..actors.trace import Fact, Kind
 from .reference import LOST_SECONDS, CandidateState, Flight, HeldBack
 from .reference_changes import CHANGES, Changes
+from .reference_facts import ids_of, last_crash_of_router
 from .reference_ledger import Ledger
 from .reference_limits import MINUTE, Budget
 from .reference_mail import Mail
-from .reference_needs import used_by_broken_stream
+from .reference_outcomes import Outcomes
 from .run import Run
 from .trace import Record, Scene, Sight
-
-QUICK: Final = (Reason.NETWORK, Reason.SERVER_ERROR)
-"""After these a second try is made at once, if there is one."""
 
 Taker = Callable[[Fact, CandidateState], None]
 
 
 @define(eq=False)
 class House:
-    """All candidates, as they should be at the present moment of the trace."""
+    """All candidates, as they should be at the present moment of the trace.
+
+    `given_up`: in the end the router crashed for good, and everybody left the stage.
+    """
 
     run: Run
     ledger: Ledger
+    given_up: bool = field(default=False, init=False)
     now: float = field(default=0.0, init=False)
     candidates: dict[ModelKey, CandidateState] = field(init=False)
     mail: Mail = field(init=False)
     changes: Changes = field(init=False)
     _actors: dict[str, CandidateState] = field(init=False)
+    _last_crash: Fact | None = field(init=False)
     _holding: dict[ModelKey, CandidateState] = field(factory=dict, init=False)
     _takers: dict[Kind, Taker] = field(init=False)
 
@@ -60,8 +61,10 @@ class House:
         }
         self._actors = {f"{key.name}/{key.name}": state for key, state in self.candidates.items()}
         self.mail = Mail(self.run, self.candidates)
+        self._last_crash = last_crash_of_router(self.run.trace)
         lost = [fact for fact in self.run.trace.facts() if fact.kind is Kind.LOST]
         self.changes = Changes(self.mail, {fact.attempt: fact.at for fact in lost if fact.attempt is not None})
+        outcomes = Outcomes(self.run, self.ledger, self.changes, self.mail)
         self._takers = {
             Kind.DISPATCHED: self._on_dispatched,
             Kind.QUEUED: self._on_queued,
@@ -70,10 +73,10 @@ class House:
             Kind.ADMITTED: self._on_admitted,
             Kind.SENT: self._on_sent,
             Kind.OPENED: self._on_opened,
-            Kind.SERVED: self._on_served,
-            Kind.FAILED: self._on_failed,
-            Kind.ABANDONED: self._on_abandoned,
-            Kind.LOST: self._on_lost,
+            Kind.SERVED: outcomes.served,
+            Kind.FAILED: outcomes.failed,
+            Kind.ABANDONED: outcomes.abandoned,
+            Kind.LOST: outcomes.lost,
             Kind.STATED: self._on_stated,
             Kind.DISTRUSTED: self._on_distrusted,
             Kind.DOWN: self._on_down,
@@ -120,19 +123,19 @@ class House:
     # Waiting
 
     def _on_dispatched(self, fact: Fact, state: CandidateState) -> None:
-        request, attempt = _of(fact)
+        request, attempt = ids_of(fact)
         not_before = self.ledger.retry_at.get(request, fact.at) if fact.details.get("again") else fact.at
         if not_before > fact.at:
             state.held[attempt] = HeldBack(request, not_before, fact.at)
             self._holding[state.key] = state
 
     def _on_queued(self, fact: Fact, state: CandidateState) -> None:
-        request, attempt = _of(fact)
+        request, attempt = ids_of(fact)
         state.held.pop(attempt, None)
         state.line[attempt] = self.ledger.tokens(request)
 
     def _on_away(self, fact: Fact, state: CandidateState) -> None:
-        _, attempt = _of(fact)
+        _, attempt = ids_of(fact)
         state.held.pop(attempt, None)
         state.line.pop(attempt, None)
 
@@ -140,7 +143,7 @@ class House:
 
     def _on_admitted(self, fact: Fact, state: CandidateState) -> None:
         self._on_away(fact, state)
-        request, attempt = _of(fact)
+        request, attempt = ids_of(fact)
         budget, now = state.budget, fact.at
         flight = Flight(
             attempt,
@@ -177,86 +180,15 @@ class House:
             flight.opened = True
             self.changes.follow(state, state.health.opened(flight.stamp))
 
-    # Outcomes
-
-    def _on_served(self, fact: Fact, state: CandidateState) -> None:
-        flight = self._landed(fact, state)
-        state.served += 1
-        used = fact.details.get("tokens")
-        if flight is not None:
-            if isinstance(used, int | float):
-                state.budget.tokens.change(fact.at, flight.reserved, used)
-            self.changes.follow(state, state.health.served(flight.stamp))
-
-    def _on_failed(self, fact: Fact, state: CandidateState) -> None:
-        flight = self._landed(fact, state)
-        state.failed += 1
-        if flight is None:
-            return
-        self._settle(fact, state, flight, sent=bool(fact.details.get("executed")))
-        failure = failure_of(fact)
-        again_at = self._second_try_at(flight, failure, fact.at)
-        if again_at is not None:
-            self.ledger.retry_at[flight.request] = again_at
-            self.changes.follow(state, state.health.unknown(flight.stamp))
-            return
-        self.ledger.retry_at.pop(flight.request, None)
-        change = state.health.failed(fact.at, flight.stamp, failure)
-        self.changes.follow(state, change, failure)
-        cools = change in (Kind.COOLING, Kind.EXTENDED)
-        if cools and failure.scope is Scope.CREDENTIAL and self.run.config.policy.rules[failure.reason].shared:
-            self.mail.strike(state.key, failure, fact.at)
-
-    def _on_abandoned(self, fact: Fact, state: CandidateState) -> None:
-        flight = self._landed(fact, state)
-        if flight is not None:
-            self._settle(fact, state, flight, sent=bool(fact.details.get("sent")))
-            self.changes.follow(state, state.health.unknown(flight.stamp))
-
-    def _on_lost(self, fact: Fact, state: CandidateState) -> None:
-        self._on_away(fact, state)
-        flight = self._landed(fact, state)
-        if flight is not None and state.health.probe is flight.stamp:
-            self.changes.wonder(state, f"still has attempt {flight.attempt} for its probe, which a crash has ended")
-            state.health.unknown(flight.stamp)
-
-    def _landed(self, fact: Fact, state: CandidateState) -> Flight | None:
-        """Return the attempt that ends, which is then under way no more."""
-        flight = state.flights.pop(fact.attempt or 0, None)
-        if flight is not None and self.ledger.flights.get(flight.request) is flight:
-            del self.ledger.flights[flight.request]
-        return flight
-
-    def _settle(self, fact: Fact, state: CandidateState, flight: Flight, *, sent: bool) -> None:
-        """Give back what was not sent; of a stream that broke off, what it did not use."""
-        if not sent:
-            state.budget.requests.change(fact.at, flight.taken, 0.0)
-            state.budget.tokens.change(fact.at, flight.reserved, 0.0)
-            return
-        caller = self.ledger.caller(flight.request)
-        if caller is not None and caller.stream and flight.answer is not None:
-            used = used_by_broken_stream(caller, self.ledger.needs(flight.request), flight.tokens)
-            if used is not None:
-                state.budget.tokens.change(fact.at, flight.reserved, used)
-
-    def _second_try_at(self, flight: Flight, failure: Failure, now: float) -> float | None:
-        """Return when the same candidate takes this request once more, ``None`` if it does not."""
-        entry = self.run.config.entries[flight.key]
-        left = entry.retries - self.ledger.tries[flight.request, flight.key]
-        if left <= 0 or flight.opened or failure.scope is Scope.REQUEST:
-            return None
-        stated = failure.retry_after
-        if stated is None and failure.reason not in QUICK:
-            return None
-        if stated is not None and stated > entry.retry_within:
-            return None
-        again_at = now + (stated or 0.0)
-        return again_at if again_at < self.ledger.deadlines.get(flight.request, 0.0) else None
-
     # Who is on stage
 
     def _on_stage(self, fact: Fact) -> None:
         """Read a fact that is about no candidate, or not about how it does."""
+        if fact is self._last_crash:
+            self.given_up = True
+            for state in self.candidates.values():
+                state.on_stage = False
+            return
         actor = self._actors.get(str(fact.details.get("actor")))
         if fact.kind is Kind.CRASHED and actor is not None:
             actor.on_stage = False
@@ -288,21 +220,3 @@ class House:
         state.down, state.since = False, fact.at
         if self.mail.is_reset(state):
             state.health.reset()
-
-
-def failure_of(fact: Fact) -> Failure:
-    """Return the failure that a fact tells of."""
-    stated = fact.details.get("stated")
-    return Failure(
-        Reason(str(fact.details["reason"])),
-        Scope(str(fact.details["scope"])),
-        None,
-        float(stated) if isinstance(stated, int | float) else None,
-    )
-
-
-def _of(fact: Fact) -> tuple[int, int]:
-    """Return the request and the attempt that a fact is about."""
-    assert fact.request is not None, f"a fact of this kind ({fact.kind}) is about a request"
-    assert fact.attempt is not None, f"a fact of this kind ({fact.kind}) is about an attempt"
-    return fact.request, fact.attempt

@@ -107,8 +107,12 @@ class Mail:
         for key, state in list(self._struck.items()):
             while state.strikes and (state.down or state.is_settled(state.strikes[0].at, now)):
                 strike = state.strikes.pop(0)
-                if not strike.silent and not state.down:
+                if state.down:
+                    continue
+                if not strike.silent:
                     yield state, f"does not cool although {strike.by.name} failed with their credential"
+                # It has changed nothing that can be seen, and yet it is a failure: the time without any begins anew.
+                state.health.last_failure = max(state.health.last_failure, strike.at)
             if not state.strikes:
                 del self._struck[key]
 

@@ -242,7 +242,7 @@ def in_vain_behind_one_that_was_let_in() -> list[Patch]:
             send_on = self._send_on_those_in_vain
             if self.part.queue:
                 send_on(now)
-            self._send_on_those_in_vain = lambda _: None  # type: ignore[method-assign]
+            self._send_on_those_in_vain = lambda now: None  # type: ignore[method-assign]
             try:
                 original(self, now)
             finally:

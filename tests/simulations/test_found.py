@@ -71,3 +71,16 @@ def test_a_reader_is_handed_nothing_past_its_deadline() -> None:
     (ask,) = asks(report.run)
     assert ask.outcome == "DeadlineExceeded"
     assert 30.0 <= ask.took < 35.0
+
+
+def test_an_actor_that_crashes_for_good_over_a_reset_is_back_all_the_same() -> None:
+    """The stand-in that took over told the operator that all was done, and left the candidate down."""
+    config = {"model_list": [entry("a", "K1")], "restarts": {"intensity": 0, "period": 60}}
+    faults = (
+        Fault(FaultKind.MODEL_CRASH, at=1.0, candidate="a"),
+        Fault(FaultKind.RESET_BY_HAND, at=2.0, candidate="a"),
+    )
+    scenario = Scenario("found", config, callers=(Caller(5.0, "a"),), faults=faults, wire=False)
+    report = simulate(scenario)
+    assert not report.violations, [str(violation) for violation in report.violations]
+    assert [ask.outcome for ask in asks(report.run)] == ["served"]

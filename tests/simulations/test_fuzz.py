@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from understudy.simulations import coverage, strategies
-from understudy.simulations.fuzz import Search, fuzz
+from understudy.simulations.fuzz import QUIET, Search, fuzz
 from understudy.simulations.planted import BUGS
 from understudy.simulations.scenario import Scenario
 from understudy.simulations.scenario_files import load_scenario, write_scenario
@@ -51,7 +51,7 @@ def test_the_same_arguments_give_the_same_search() -> None:
 def test_a_config_of_ones_own_is_left_as_it_is() -> None:
     played: list[Scenario] = []
 
-    @settings(max_examples=20, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, database=None, deadline=None, suppress_health_check=QUIET)
     @given(strategies.scenarios(OWN))
     def play(scenario: Scenario) -> None:
         played.append(scenario)
@@ -107,7 +107,7 @@ def fuzz_one(wanted: Any) -> Scenario:
     """The first scenario that is drawn and wanted."""
     found: list[Scenario] = []
 
-    @settings(max_examples=200, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=200, database=None, deadline=None, suppress_health_check=QUIET)
     @given(strategies.scenarios())
     def look(scenario: Scenario) -> None:
         if wanted(scenario):

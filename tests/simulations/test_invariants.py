@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from understudy.actors.cooldown import Cooldown, Stamp
 from understudy.actors.identity import ModelKey
 from understudy.actors.trace import Fact, Kind
 from understudy.simulations.faults import Fault, FaultKind
@@ -40,6 +41,16 @@ def test_a_run_in_which_much_goes_wrong_breaks_no_promise(play: Callable[[int], 
 def test_any_order_of_tasks_breaks_no_promise() -> None:
     for schedule in (Schedule(None), Schedule(None, (3, 1, 4, 1, 5, 9, 2, 6) * 50), Schedule(99)):
         assert violations(rehearse(storm(4), schedule)) == []
+
+
+def test_a_router_that_crashes_for_good_takes_its_requests_along_and_breaks_no_promise() -> None:
+    crashes = Fault(FaultKind.ROUTER_CRASH, 20.0, times=20)
+    run = rehearse(evolve(storm(1), faults=(crashes,)))
+    told = {str(sight.details["outcome"]) for sight in run.trace.sights(Scene.TOLD)}
+    assert "RouterCrashed" in told
+    assert violations(run) == []
+    kept = [record for record in run.trace.records if record.kind is not Kind.CRASHED]
+    assert list(INVARIANTS["one-answer"](with_records(run, kept)))
 
 
 def test_each_promise_is_there_by_its_name() -> None:
@@ -704,6 +715,39 @@ def test_a_reset_by_hand_that_ends_nothing_is_told_of() -> None:
     assert violations(run) == []
     records = [record for record in run.trace.records if record.kind is not Kind.RETURNED]
     assert any("reset by hand" in str(found) for found in INVARIANTS["incident"](with_records(run, records)))
+
+
+def test_an_old_probe_that_gives_back_a_newer_ones_lease_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [
+        {
+            "model_name": name,
+            "model": f"openai/{name}",
+            "api_base": f"https://{name}.example/v1",
+            "api_key": "env:SHARED",
+        }
+        for name in ("own", "kin")
+    ]
+    config = {"model_list": entries, "policy": {"server_error": {"base": 5}, "auth": {"base": 5}}}
+    callers = (
+        Caller(0, "own"),
+        Caller(7, "own", leaves_after=20.0),  # the first probe, which nobody answers
+        Caller(9, "kin"),  # what it meets strikes the other one as well
+        Caller(20, "own", timeout=100),  # the second probe, under way when the caller of the first one leaves
+        Caller(28, "own"),
+    )
+    faults = (
+        Fault(FaultKind.SERVER_ERROR, 0, 2, candidate="own"),
+        Fault(FaultKind.SILENT, 6, 60, candidate="own"),
+        Fault(FaultKind.REVOKED, 8, 10, candidate="kin"),
+    )
+    scenario = Scenario("an old probe", config, callers=callers, faults=faults, wire=False)
+    assert violations(rehearse(scenario)) == []
+
+    def holds_any_lease(self: Cooldown, stamp: Stamp) -> bool:
+        return stamp.lease is not None and self._lease is not None
+
+    monkeypatch.setattr(Cooldown, "_holds_lease", holds_any_lease)
+    assert {found.invariant for found in violations(rehearse(scenario))} >= {"incident", "silence"}
 
 
 def test_the_same_trace_twice_is_deterministic_and_another_is_not() -> None:
