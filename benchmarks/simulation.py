@@ -53,7 +53,7 @@ from understudy.simulations.rehearsal import rehearse
 from understudy.simulations.run import Run
 from understudy.simulations.scenario import Caller, Scenario
 from understudy.simulations.scenario_files import find_scenario
-from understudy.simulations.simulate import simulate
+from understudy.simulations.simulation import simulate
 from understudy.simulations.trace import Scene
 
 CONFIG: Final = {

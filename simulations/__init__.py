@@ -15,7 +15,7 @@ from .rehearsal import rehearse
 from .run import Run
 from .scenario import Arrivals, Caller, Expectation, Flaw, LimitKind, ProviderScript, Scenario, Traffic
 from .scenario_files import ScenarioError, built_in_scenarios, find_scenario, load_scenario, write_scenario
-from .simulate import Report, simulate
+from .simulation import Report, simulate
 from .stage import Schedule, StageError
 from .trace import Scene, Sight, Trace, TraceError, TraceWriter, read_trace
 

@@ -192,27 +192,29 @@ def _is(key: ModelKey | None, candidates: str) -> bool:
 
 @define(eq=False)
 class _Back:
-    """A candidate that failed by a fault, once that has ended: whether it was asked, when it was unwell, and served."""
+    """A candidate that failed by a fault, once that has ended: when it was asked, was unwell, and served first."""
 
-    asked: bool = False
+    asked_at: list[float] = field(factory=list)
     unwell_at: list[float] = field(factory=list)
     served_at: float = math.inf
 
     def see(self, fact: Fact) -> None:
-        """Take in a fact about it. Whoever is told that it is probed, or has no place left, has learnt nothing."""
+        """Take in a fact about it."""
         if fact.kind is Kind.DISPATCHED:
-            self.asked = True
+            self.asked_at.append(fact.at)
         elif fact.kind is Kind.SERVED:
             self.served_at = min(self.served_at, fact.at)
         elif _tells_of_trouble(fact):
             self.unwell_at.append(fact.at)
 
     def asked_in_vain(self, since: float) -> bool:
-        """Whether it was still unwell from then on, before it served first."""
-        return any(since <= at < self.served_at for at in self.unwell_at)
+        """Whether it was still unwell from then on, before it served first; or was asked, and has never served."""
+        evidence = self.asked_at if self.served_at == math.inf else self.unwell_at
+        return any(since <= at < self.served_at for at in evidence)
 
 
 def _tells_of_trouble(fact: Fact) -> bool:
+    # That it is being probed, or has no place left, may be said of one that is about to serve as well.
     if fact.kind is Kind.REFUSED:
         return fact.details.get("reason") in (Refusal.COOLING, Refusal.DOWN)
     return fact.kind is Kind.FAILED and fact.details.get("scope") != Scope.REQUEST
@@ -249,7 +251,7 @@ def _back(run: Run, key: ModelKey, fault: Fault) -> _Back | None:
         failed = failed or (fact.kind is Kind.FAILED and fault.at <= fact.at <= fault.until)
         if fault.until <= fact.at < until:
             back.see(fact)
-    return back if failed and back.asked else None
+    return back if failed and back.asked_at else None
 
 
 def _next_trouble(run: Run, key: ModelKey, fault: Fault) -> float:

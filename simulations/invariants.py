@@ -1,8 +1,8 @@
 """The invariants: what must hold in every run, whatever goes wrong in it.
 
 Each is a named checker that reads the scenario, its config and the trace, and recomputes what should have happened; no
-decision of the runtime's is asked again. The recomputation is in the `reference` modules, the promises in the other
-`invariants_` modules, by subject, and `retelling` is where they meet. What breaks is told as a `Violation`.
+decision of the runtime's is asked again. The recomputation is in `reference`, the promises are in `checks`, by subject,
+and `checks.retelling` is where they meet. What breaks is told as a `Violation`.
 
 The fourteenth promise, that the same scenario and seed give the same trace, is about two runs: see `determinism`.
 """
@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
-from .invariants_answers import OneAnswer
-from .invariants_health import Incident, Isolation, Memory, Silence
-from .invariants_limits import Conservation, Rate
-from .invariants_needs import FaultOfTheRequest, NoNeedlessFailure
-from .invariants_order import Order
-from .invariants_world import Deadline, Provenance, Secrecy
-from .retelling import Invariant, Violation, context, tell
+from .checks.answers import OneAnswer
+from .checks.health import Incident, Isolation, Memory, Silence
+from .checks.limits import Conservation, Rate
+from .checks.needs import FaultOfTheRequest, NoNeedlessFailure
+from .checks.order import Order
+from .checks.retelling import Invariant, Violation, context, tell
+from .checks.world import Deadline, Provenance, Secrecy
 from .run import Run
 from .trace import Trace, first_difference
 

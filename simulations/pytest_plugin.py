@@ -24,7 +24,7 @@ from .recast import recast
 from .report import show
 from .scenario import Scenario
 from .scenario_files import find_scenario, load_scenario
-from .simulate import Report, simulate
+from .simulation import Report, simulate
 
 WIDTH: Final = 110
 """Columns of a report in a failed test."""

@@ -18,17 +18,17 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from .axis import Slices, unit_of
 from .expectations import Verdict
 from .invariants import INVARIANTS, Violation, context
 from .rehearsal import Progress as Listener
 from .run import Run
-from .simulate import Report
-from .strips import FAULTS_SHOWN, Mark, axis, drawn, fault_strips, legend, strip
+from .simulation import Report
 from .summary import again
-from .tables import ROWS_SHOWN, callers, candidates, cooldowns, plain, shortened, times
-from .timeline import Timeline, timeline_of
 from .trace import Trace
+from .views.axis import Slices, unit_of
+from .views.strips import FAULTS_SHOWN, Mark, axis, drawn, fault_strips, legend, strip
+from .views.tables import ROWS_SHOWN, callers, candidates, cooldowns, plain, shortened, times
+from .views.timeline import Timeline, timeline_of
 
 WIDE: Final = 110
 """Columns from which on there is room for models and credentials."""

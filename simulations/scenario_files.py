@@ -21,10 +21,10 @@ from ..supervisors.config_fields import Values, read_fields
 from ..supervisors.config_mistakes import Mistaken, Mistakes, Spot, kind, nearest, show
 from ..supervisors.config_read import PARSERS, Document, read_document
 from ..supervisors.config_toml import toml_lines
+from .files.scenario_fields import SCENARIO
+from .files.scenario_fit import check_callers, check_fit
+from .files.scenario_text import scenario_text
 from .scenario import Scenario
-from .scenario_fields import SCENARIO
-from .scenario_fit import check_callers, check_fit
-from .scenario_text import scenario_text
 
 FOLDER: Final = Path(__file__).parent / "scenarios"
 """Where the scenarios are that come with the package."""

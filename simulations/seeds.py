@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 
 from .expectations import SERVED, asks
 from .scenario import Scenario
-from .simulate import simulate
+from .simulation import simulate
 
 Progress = Callable[[int], None]
 """Is told how many seeds are done."""

@@ -14,14 +14,14 @@ from typing import Any, Final
 from attrs import asdict
 
 from ..actors.part import State
-from .course import Course
-from .fates import Fate
-from .groups import Group, Times
 from .invariants import INVARIANTS
 from .scenario import Scenario
-from .simulate import Report
-from .timeline import Timeline, timeline_of
+from .simulation import Report
 from .trace import Trace
+from .views.course import Course
+from .views.fates import Fate
+from .views.groups import Group, Times
+from .views.timeline import Timeline, timeline_of
 
 FORMAT: Final = 1
 """The version of the summary; it grows when a name changes or goes."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .simulations.fuzz import Search
     from .simulations.scenario import Scenario
     from .simulations.seeds import Outcome
-    from .simulations.simulate import Report
+    from .simulations.simulation import Report
 
 FILE = click.Path(path_type=Path)
 DEFAULT_SCENARIO = "a-bad-hour"
@@ -104,7 +104,7 @@ def _scenario(name: str, seed: int | None, config: Path | None) -> Scenario:
 
 def _performed(play: Scenario, *, check_determinism: bool, quiet: bool) -> Report:
     from .simulations.report import progress
-    from .simulations.simulate import simulate as perform
+    from .simulations.simulation import simulate as perform
 
     console = Console(stderr=True, quiet=quiet)
     with progress(console, play.name) as listener:
@@ -121,7 +121,7 @@ def _write(report: Report, source: str, plot: Path | None, trace_file: Path | No
     if trace_file is not None:
         report.run.trace.write(trace_file)
     if plot is not None:
-        from .simulations.picture import write_picture
+        from .simulations.views.picture import write_picture
 
         write_picture(report, plot, source=source)
 
@@ -254,7 +254,7 @@ def replay(trace: Path, plot: Path | None, as_json: bool) -> None:
     with told():
         read = read_trace(trace)
         if plot is not None:
-            from .simulations.picture import write_picture
+            from .simulations.views.picture import write_picture
 
             write_picture(read, plot)
         if as_json:

@@ -8,7 +8,7 @@ from typing import Any
 
 from understudy.simulations.faults import Fault, FaultKind
 from understudy.simulations.scenario import Caller, Expectation, ProviderScript, Scenario
-from understudy.simulations.simulate import Report, simulate
+from understudy.simulations.simulation import Report, simulate
 from understudy.simulations.trace import Trace
 
 CONFIG: dict[str, Any] = {

@@ -14,7 +14,7 @@ from understudy.simulations.fuzz import QUIET, Search, fuzz
 from understudy.simulations.planted import BUGS
 from understudy.simulations.scenario import Scenario
 from understudy.simulations.scenario_files import load_scenario, write_scenario
-from understudy.simulations.simulate import simulate
+from understudy.simulations.simulation import simulate
 from understudy.simulations.story import events, tell
 from understudy.simulations.tidy import tidied
 

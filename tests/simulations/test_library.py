@@ -15,12 +15,12 @@ from attrs import evolve
 from understudy.actors.failures import Reason
 from understudy.simulations.expectations import verdicts
 from understudy.simulations.faults import FaultKind, Wait
+from understudy.simulations.files.scenario_faults import TAKES
 from understudy.simulations.planted import BUGS
 from understudy.simulations.rehearsal import rehearse
 from understudy.simulations.scenario import Flaw, LimitKind, Scenario
-from understudy.simulations.scenario_faults import TAKES
 from understudy.simulations.scenario_files import built_in_scenarios, find_scenario, load_scenario
-from understudy.simulations.simulate import simulate
+from understudy.simulations.simulation import simulate
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "library.md").read_text(encoding="utf-8")
 SCENARIOS: Final[Mapping[str, Scenario]] = {stem: load_scenario(path) for stem, path in built_in_scenarios().items()}

@@ -18,13 +18,13 @@ import pytest
 
 from understudy.actors.identity import ModelKey
 from understudy.actors.trace import Fact, Kind
-from understudy.simulations.drawing import STATE_BARS_MAX
-from understudy.simulations.fates import FATES, Fate
-from understudy.simulations.figure import figure
-from understudy.simulations.picture import picture, write_picture
-from understudy.simulations.simulate import Report, simulate
-from understudy.simulations.timeline import timeline_of
+from understudy.simulations.simulation import Report, simulate
 from understudy.simulations.trace import Trace
+from understudy.simulations.views.drawing import STATE_BARS_MAX
+from understudy.simulations.views.fates import FATES, Fate
+from understudy.simulations.views.figure import figure
+from understudy.simulations.views.picture import picture, write_picture
+from understudy.simulations.views.timeline import timeline_of
 
 from .plays import NAMES, crashes, facts_alone, played
 from .test_report import broken, renamed
@@ -238,5 +238,5 @@ def test_a_picture_is_written_to_a_file(tmp_path: Path) -> None:
 
 
 def test_the_drawing_library_is_loaded_only_for_a_picture() -> None:
-    program = "import sys, understudy.simulations.picture as p; assert 'plotly' not in sys.modules"
+    program = "import sys, understudy.simulations.views.picture as p; assert 'plotly' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -22,12 +22,12 @@ from understudy.actors.providers.endpoint import Endpoint
 from understudy.actors.trace import Kind
 from understudy.simulations import rehearsal
 from understudy.simulations.faults import Fault, FaultKind
-from understudy.simulations.reference_clock import awake_at, jumps_of
-from understudy.simulations.reference_health import Health, seconds_of
-from understudy.simulations.reference_health import Stamp as Remembered
-from understudy.simulations.reference_limits import CLOSE, Budget, Taken
-from understudy.simulations.reference_needs import Needs, needs_of
-from understudy.simulations.reference_ways import Move, Turn, Way, Word
+from understudy.simulations.reference.clock import awake_at, jumps_of
+from understudy.simulations.reference.health import Health, seconds_of
+from understudy.simulations.reference.health import Stamp as Remembered
+from understudy.simulations.reference.limits import CLOSE, Budget, Taken
+from understudy.simulations.reference.needs import Needs, needs_of
+from understudy.simulations.reference.ways import Move, Turn, Way, Word
 from understudy.simulations.scenario import Caller, Scenario
 from understudy.supervisors.config import Entry
 

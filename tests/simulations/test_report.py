@@ -14,17 +14,17 @@ from rich.console import Console
 
 from understudy.actors.identity import ModelKey
 from understudy.actors.trace import Fact, Kind
-from understudy.simulations.axis import Slices
 from understudy.simulations.expectations import Verdict
-from understudy.simulations.fates import Fate
 from understudy.simulations.invariants import INVARIANTS, Violation
-from understudy.simulations.moments import FaultSpan
 from understudy.simulations.report import progress, show, show_trace
-from understudy.simulations.simulate import Report
-from understudy.simulations.strips import FAILED, FAULT, IDLE, MOMENT, SERVES, STATES, fault_strips, strip
+from understudy.simulations.simulation import Report
 from understudy.simulations.summary import summary, trace_summary
-from understudy.simulations.timeline import timeline_of
 from understudy.simulations.trace import Scene, Trace, read_trace
+from understudy.simulations.views.axis import Slices
+from understudy.simulations.views.fates import Fate
+from understudy.simulations.views.moments import FaultSpan
+from understudy.simulations.views.strips import FAILED, FAULT, IDLE, MOMENT, SERVES, STATES, fault_strips, strip
+from understudy.simulations.views.timeline import timeline_of
 
 from .plays import NAMES, facts_alone, played
 

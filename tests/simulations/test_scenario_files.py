@@ -21,6 +21,8 @@ from understudy.actors.errors import ConfigError
 from understudy.actors.messages import OnInterrupt
 from understudy.simulations import faults, scenario_files, strategies
 from understudy.simulations.faults import MOMENTS, Fault, FaultKind, Wait
+from understudy.simulations.files.scenario_faults import FAULT, TAKES
+from understudy.simulations.files.scenario_fields import CALLER, EXPECT, PROVIDER, SCENARIO, TRAFFIC
 from understudy.simulations.rehearsal import rehearse
 from understudy.simulations.scenario import (
     Arrivals,
@@ -32,8 +34,6 @@ from understudy.simulations.scenario import (
     Scenario,
     Traffic,
 )
-from understudy.simulations.scenario_faults import FAULT, TAKES
-from understudy.simulations.scenario_fields import CALLER, EXPECT, PROVIDER, SCENARIO, TRAFFIC
 from understudy.simulations.scenario_files import (
     ScenarioError,
     UnknownScenario,

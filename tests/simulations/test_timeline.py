@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from understudy.actors.identity import ModelKey
 from understudy.actors.trace import Detail, Fact, Kind
 from understudy.simulations import strategies
-from understudy.simulations.axis import ROUND, Slices, clock, marks, round_width, unit_of
-from understudy.simulations.course import Course
-from understudy.simulations.fates import Fate, Request
 from understudy.simulations.rehearsal import rehearse
 from understudy.simulations.scenario import Scenario
-from understudy.simulations.timeline import Timeline, timeline_of
 from understudy.simulations.trace import Record, Scene, Sight, Trace
+from understudy.simulations.views.axis import ROUND, Slices, clock, marks, round_width, unit_of
+from understudy.simulations.views.course import Course
+from understudy.simulations.views.fates import Fate, Request
+from understudy.simulations.views.timeline import Timeline, timeline_of
 
 from .plays import NAMES, facts_alone, played
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from understudy.actors.errors import ConfigError
-from understudy.simulations.toml_text import WIDTH_MAX, toml_text
+from understudy.simulations.files.toml_text import WIDTH_MAX, toml_text
 from understudy.supervisors.config_mistakes import Mistaken, Mistakes, Spot
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(['"""', "a\r\n\\b", "\x7f\x00", "'''\n"])
