@@ -82,6 +82,7 @@ class ModelActor:
         try:
             async with trio.open_nursery() as self._workers:
                 self._inherit(trio.current_time())
+                self._pump(trio.current_time())  # for the last incarnation, which may not have come to that
                 task_status.started()
                 while True:
                     message = await self.part.mailbox.receive(self._wakes_at(trio.current_time()))

@@ -46,6 +46,11 @@ def every_failure_escalates() -> list[Patch]:
     return [(Cooldown, "failed", make)]
 
 
+@bug("health", "a failure cools nobody", INCIDENT, ISOLATION)
+def failures_cool_nobody() -> list[Patch]:
+    return [(Cooldown, "failed", instead(lambda self, now, stamp, failure: self.unknown(stamp)))]
+
+
 @bug("health", "the probe's lease is not given back when its caller leaves", INCIDENT, ISOLATION, "no-needless-failure")
 def probe_leaked_on_cancellation() -> list[Patch]:
     return [(Cooldown, "unknown", instead(lambda self, stamp: Change.NONE))]

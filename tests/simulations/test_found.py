@@ -84,3 +84,16 @@ def test_an_actor_that_crashes_for_good_over_a_reset_is_back_all_the_same() -> N
     report = simulate(scenario)
     assert not report.violations, [str(violation) for violation in report.violations]
     assert [ask.outcome for ask in asks(report.run)] == ["served"]
+
+
+def test_whoever_waits_in_vain_is_sent_on_although_the_actor_crashed_over_the_news() -> None:
+    """The crash came after the failure was noted and before the line was looked at; the next incarnation did not."""
+    faults = (
+        Fault(FaultKind.ERROR_IN_200, until=30.0, candidate="a"),
+        Fault(FaultKind.MODEL_CRASH, at=0.25, candidate="a"),
+    )
+    callers = (Caller(0.0, "a"), Caller(0.0, "a", timeout=90.0))
+    for seed in range(6):  # whether a crash comes before or after the work is drawn
+        config = {"model_list": [entry("a", "K1", rpm=1)]}
+        report = simulate(Scenario("found", config, callers=callers, faults=faults, wire=False, seed=seed))
+        assert not report.violations, [str(violation) for violation in report.violations]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
-from understudy.simulations.faults import FaultKind
+from understudy.simulations.faults import MOMENTS, STREAM_FAULTS, Fault, FaultKind
 from understudy.simulations.fuzz import fuzz
-from understudy.simulations.invariants import INVARIANTS
+from understudy.simulations.invariants import INVARIANTS, violations
 from understudy.simulations.planted import BUDGET, BUGS, PlantedBug, prove, table
+from understudy.simulations.rehearsal import rehearse
+from understudy.simulations.scenario import Caller, Scenario
+
+from .storm import CONFIG
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name.replace(" ", "-"))
@@ -37,8 +42,31 @@ def test_the_table_has_a_row_for_each() -> None:
     assert all(bug.name in line for bug, line in zip(BUGS, lines[2:], strict=False))
 
 
-def test_every_kind_of_fault_is_one_that_something_depends_on() -> None:
-    """A kind that no scenario reaches would be a promise that nobody keeps."""
-    from understudy.simulations import coverage
+DEPENDS = {
+    FaultKind.SLOW: ("failures cool nobody", {"seconds": 50.0}),
+    FaultKind.SLOW_START: ("failures cool nobody", {"seconds": 50.0}),
+    FaultKind.MISSTATED: ("statement ignored", {"wait": 30.0}),
+    FaultKind.CLOCK_JUMP: ("callers deadline cools the provider", {"at": 0.5, "seconds": 900.0}),
+    FaultKind.MODEL_CRASH: ("limits reset by a restart", {"at": 0.5, "candidate": "first"}),
+    FaultKind.ROUTER_CRASH: ("journeys lost in a crash", {"at": 0.5}),
+    FaultKind.CALLERS_LEAVE: ("cancelled caller cools the provider", {"at": 0.5}),
+    FaultKind.RESET_BY_HAND: ("reset forgets the probe", {"at": 2.5, "candidate": "first"}),
+}
+"""The bug that is seen by a fault of this kind and not without; of all others that is the same one."""
 
-    assert {f"fault: {kind.value}" for kind in FaultKind} <= set(coverage.POINTS)
+
+@pytest.mark.parametrize("kind", FaultKind)
+def test_some_bug_is_seen_only_with_the_help_of_each_kind_of_fault(kind: FaultKind) -> None:
+    name, more = DEPENDS.get(kind, ("failures cool nobody", {}))
+    aimed = {} if kind in MOMENTS else {"candidate": "first", "until": 20.0}
+    fault = Fault(kind, **{**aimed, **more})
+    before = (Fault(FaultKind.SERVER_ERROR, until=1.0, candidate="first"),) if kind is FaultKind.RESET_BY_HAND else ()
+    streams = kind in STREAM_FAULTS or kind is FaultKind.SLOW_START
+    config = {"model_list": [{**entry, "rpm": 2} for entry in CONFIG["model_list"]]}
+    gap = 0.1 if kind is FaultKind.ROUTER_CRASH else 2.0
+    callers = tuple(Caller(gap * i, "first", timeout=60.0, stream=streams) for i in range(4))
+    storm = Scenario("one kind of fault", config, callers=callers, faults=(*before, fault), wire=False)
+    with next(bug for bug in BUGS if bug.name == name).plant():
+        assert violations(rehearse(storm)), "with the fault the bug is seen"
+        assert not violations(rehearse(evolve(storm, faults=before))), "without it, it is not"
+    assert not violations(rehearse(storm)), "without the bug all is well"
