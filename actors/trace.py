@@ -38,7 +38,6 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from hashlib import sha256
 from typing import Final
 
 from attrs import field, frozen
@@ -192,22 +191,3 @@ class Trace:
         except Exception:
             self.remove(sink)
             log.exception("a listener of the trace raised and is told no more")
-
-
-class Digest:
-    """A sink that folds every fact into one SHA-256, to compare whole runs by."""
-
-    def __init__(self) -> None:
-        self._hash = sha256()
-        self.facts = 0
-
-    def __call__(self, fact: Fact | None) -> None:
-        """Take in one fact."""
-        if fact is not None:
-            self._hash.update(fact.line().encode())
-            self._hash.update(b"\n")
-            self.facts += 1
-
-    def hexdigest(self) -> str:
-        """Return the digest of all facts so far."""
-        return self._hash.hexdigest()
