@@ -170,14 +170,6 @@ def no_escalation() -> list[Patch]:
     return [(Cooldown, "_begin", make)]
 
 
-@bug("health", "an old probe gives back a newer one's lease", SILENCE, INCIDENT, ISOLATION)
-def old_probe_returns_a_newer_lease() -> list[Patch]:
-    def holds(self: Cooldown, stamp: Stamp) -> bool:
-        return stamp.lease is not None and self._lease is not None
-
-    return [(Cooldown, "_holds_lease", instead(holds))]
-
-
 @bug("health", "a candidate that cools is asked all the same", SILENCE, INCIDENT)
 def cooling_is_no_obstacle() -> list[Patch]:
     def make(original: Any) -> Any:

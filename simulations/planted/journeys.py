@@ -39,7 +39,7 @@ def order_by_set_iteration() -> list[Patch]:
     return [(Stage, "_plan", make)]
 
 
-@bug("journeys", "the first candidate is skipped for good once it has failed", ORDER)
+@bug("journeys", "the first candidate is skipped for good once it has failed", ORDER, NEEDLESS)
 def sticky_fallback() -> list[Patch]:
     failed: dict[Any, None] = {}
 
