@@ -131,7 +131,14 @@ def attempts_lost_in_a_crash() -> list[Patch]:
     return [(ModelActor, "_inherit", make)]
 
 
-@bug("crashes", "the message that an actor crashed over is forgotten", ONE_ANSWER, ISOLATION, "conservation")
+@bug(
+    "crashes",
+    "the message that an actor crashed over is forgotten",
+    ONE_ANSWER,
+    ISOLATION,
+    "conservation",
+    "no-needless-failure",
+)
 def message_lost_in_a_crash() -> list[Patch]:
     return [(ModelActor, "_take_up", instead(lambda self, message, now: None))]
 

@@ -129,7 +129,7 @@ def gives_up_too_early() -> list[Patch]:
     return [(Itinerary, "_wait", make)]
 
 
-@bug("journeys", "whoever recovers while others fail is not asked again", NEEDLESS)
+@bug("journeys", "whoever recovers while others fail is not asked again", ORDER, NEEDLESS)
 def recovered_meanwhile_and_not_asked() -> list[Patch]:
     return [(_Turn, "is_due", instead(lambda self, now: False))]
 
@@ -153,7 +153,7 @@ def saturation_not_waited_for() -> list[Patch]:
     return [(Itinerary, "_is_worth_waiting_for", instead(lambda self, turn: False))]
 
 
-@bug("journeys", "`wait_for_cooldown` is ignored", NEEDLESS)
+@bug("journeys", "`wait_for_cooldown` is ignored", ORDER, NEEDLESS)
 def cooldown_not_waited_for() -> list[Patch]:
     def make(original: Any) -> Any:
         def init(self: Itinerary) -> None:
@@ -204,7 +204,14 @@ def deadline_kept_late() -> list[Patch]:
     return [(Router, "_wait", make)]
 
 
-@bug("journeys", "a cancelled caller's attempt goes on at the provider", "conservation", ONE_ANSWER, "isolation")
+@bug(
+    "journeys",
+    "a cancelled caller's attempt goes on at the provider",
+    "provenance",
+    "conservation",
+    ONE_ANSWER,
+    "isolation",
+)
 def worker_outlives_its_caller() -> list[Patch]:
     def make(original: Any) -> Any:
         async def perform(self: Worker, held: Any) -> None:
