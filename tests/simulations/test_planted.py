@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from attrs import evolve
 
@@ -42,7 +44,7 @@ def test_the_table_has_a_row_for_each() -> None:
     assert all(bug.name in line for bug, line in zip(BUGS, lines[2:], strict=False))
 
 
-DEPENDS = {
+DEPENDS: dict[FaultKind, tuple[str, dict[str, Any]]] = {
     FaultKind.SLOW: ("failures cool nobody", {"seconds": 50.0}),
     FaultKind.SLOW_START: ("failures cool nobody", {"seconds": 50.0}),
     FaultKind.MISSTATED: ("statement ignored", {"wait": 30.0}),
@@ -58,7 +60,7 @@ DEPENDS = {
 @pytest.mark.parametrize("kind", FaultKind)
 def test_some_bug_is_seen_only_with_the_help_of_each_kind_of_fault(kind: FaultKind) -> None:
     name, more = DEPENDS.get(kind, ("failures cool nobody", {}))
-    aimed = {} if kind in MOMENTS else {"candidate": "first", "until": 20.0}
+    aimed: dict[str, Any] = {} if kind in MOMENTS else {"candidate": "first", "until": 20.0}
     fault = Fault(kind, **{**aimed, **more})
     before = (Fault(FaultKind.SERVER_ERROR, until=1.0, candidate="first"),) if kind is FaultKind.RESET_BY_HAND else ()
     streams = kind in STREAM_FAULTS or kind is FaultKind.SLOW_START
