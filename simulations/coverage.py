@@ -11,19 +11,19 @@ from typing import Final
 
 from ..actors.failures import Reason
 from ..actors.messages import Refusal
+from ..actors.part import State
 from ..actors.trace import Fact, Kind
-from .faults import FaultKind
+from .faults import STREAM_FAULTS, FaultKind
 from .run import Run
 from .trace import Record, Scene, Sight
 
-STATES: Final = ("healthy", "cooling", "probing", "saturated", "down")
 STREAM_ENDS: Final = (
     "read whole",
     "left by the reader",
     "interrupted",
     "restarted elsewhere",
     "fell back before content",
-    *(kind.value for kind in FaultKind if kind.value.startswith("stream_")),
+    *(kind.value for kind in STREAM_FAULTS),
 )
 QUEUE: Final = ("waited", "left the line", "sent on", "admitted from the line", "line full")
 ENDS: Final = (
@@ -39,7 +39,7 @@ ENDS: Final = (
 )
 
 POINTS: Final = (
-    *(f"state: {state}" for state in STATES),
+    *(f"state: {state.value}" for state in State),
     *(f"health: {kind.value}" for kind in (Kind.COOLING, Kind.EXTENDED, Kind.RECOVERED, Kind.RETURNED)),
     "health: struck by a sharer",
     "health: a failure without effect",
@@ -169,5 +169,5 @@ class _View:
 
     def _answered(self, sight: Sight) -> Iterator[str]:
         fault = str(sight.details["fault"])
-        if fault.startswith("stream_"):
+        if fault in STREAM_FAULTS:
             yield f"stream: {fault}"

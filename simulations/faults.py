@@ -105,6 +105,11 @@ class Wait(StrEnum):
     MALFORMED = "malformed"
 
 
+def label_of(key: ModelKey) -> str:
+    """Return the label of a candidate's credential, as globs and providers know it: ``none`` where there is none."""
+    return key.credential or "none"
+
+
 @frozen
 class Fault:
     """Something that is wrong from `at` until `until` (virtual seconds), for whom the globs match.
@@ -135,7 +140,7 @@ class Fault:
         return (
             fnmatchcase(key.name, self.candidate)
             and fnmatchcase(key.provider, self.provider)
-            and fnmatchcase(key.credential or "none", self.credential)
+            and fnmatchcase(label_of(key), self.credential)
         )
 
     def is_about(self, route: str) -> bool:

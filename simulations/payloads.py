@@ -187,8 +187,7 @@ def _envelope(
     if family is Family.ANTHROPIC:
         return {"type": "error", "error": {"type": words.type, "message": message}}
     if family is Family.GOOGLE:
-        code = words.status if status == 200 else status
-        error: dict[str, Any] = {"code": 500 if code == 200 else code, "message": message, "status": words.type}
+        error: dict[str, Any] = {"code": 500 if status == 200 else status, "message": message, "status": words.type}
         return {"error": {**error, "details": list(details)} if details else error}
     return {"error": {"message": message, "type": words.type, "param": None, "code": words.code}}
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from attrs import evolve
 
-from .faults import Fault, FaultKind
+from .faults import Fault
+from .files.scenario_faults import TAKES
 from .scenario import Scenario
-
-HOUSE = (FaultKind.CLOCK_JUMP, FaultKind.ROUTER_CRASH, FaultKind.CALLERS_LEAVE)
 
 
 def recast(scenario: Scenario, config: Mapping[str, Any] | str | PathLike[str]) -> Scenario:
@@ -31,7 +30,7 @@ def recast(scenario: Scenario, config: Mapping[str, Any] | str | PathLike[str]) 
     star = loaded.routes[first][0].name
 
     def touching(fault: Fault) -> Fault:
-        if fault.kind in HOUSE or any(fault.touches(key) for key in loaded.entries):
+        if "candidate" not in TAKES[fault.kind] or any(fault.touches(key) for key in loaded.entries):
             return fault
         return evolve(fault, candidate=star, provider="*", credential="*")
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from attrs import define, field
 
 from ..actors.identity import ModelKey
-from ..supervisors.config import Config
+from ..supervisors.config import Config, Entry
+from .faults import label_of
 from .scenario import Caller, Scenario
 from .stage import Schedule
 from .trace import Trace
@@ -41,6 +42,11 @@ class Run:
     def hosts(self) -> Mapping[ModelKey, str]:
         """Return each candidate's address, as the world's providers are known by."""
         return {key: host_of(entry.endpoint.api_base) for key, entry in self.config.entries.items()}
+
+
+def door_of(entry: Entry) -> tuple[str, str, str]:
+    """Return what a candidate is to its provider: address, credential and model. Several may be the same."""
+    return host_of(entry.endpoint.api_base), label_of(entry.key), entry.key.model
 
 
 def host_of(api_base: str) -> str:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 
 from attrs import evolve, frozen
 
-from .expectations import SERVED, asks
+from .expectations import asks
 from .scenario import Scenario
 from .simulation import simulate
-
-Progress = Callable[[int], None]
-"""Is told how many seeds are done."""
 
 
 @frozen(order=True)
@@ -35,35 +32,23 @@ class Outcome:
         return not self.broken and not self.unmet
 
 
-def run_seeds(
-    scenario: Scenario, seeds: Sequence[int], *, processes: int | None = None, progress: Progress = lambda _: None
-) -> list[Outcome]:
-    """Simulate a scenario with each seed, and return the outcomes, the worst first.
-
-    `processes` is how many run at once; ``None``: as many as there are cores.
+def run_seeds(scenario: Scenario, seeds: Sequence[int]) -> list[Outcome]:
+    """Simulate a scenario with each seed, on all cores, and return the outcomes, the worst first.
 
     Raises:
         ConfigError: the scenario's config does not hold.
 
     """
     scenario.load()  # what is wrong with it is said here, and not from within a pool
-    found: list[Outcome] = []
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for outcome in _in_turn(pool, scenario, seeds):
-            found.append(outcome)
-            progress(len(found))
-    return sorted(found)
-
-
-def _in_turn(pool: ProcessPoolExecutor, scenario: Scenario, seeds: Sequence[int]) -> Iterator[Outcome]:
-    return pool.map(partial(run_seed, scenario), seeds)
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        return sorted(pool.map(partial(run_seed, scenario), seeds))
 
 
 def run_seed(scenario: Scenario, seed: int) -> Outcome:
     """Simulate one seed."""
     report = simulate(evolve(scenario, seed=seed, script=None))
     requests = [ask for ask in asks(report.run) if ask.counts]
-    served = sum(ask.outcome == SERVED for ask in requests)
+    served = sum(ask.served for ask in requests)
     broken = tuple(sorted({violation.invariant for violation in report.violations}))
     unmet = tuple(verdict.expected for verdict in report.verdicts if not verdict.met)
     share = served / len(requests) if requests else 1.0

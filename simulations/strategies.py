@@ -28,6 +28,7 @@ from ..actors.identity import ModelKey
 from ..actors.messages import OnInterrupt
 from ..supervisors.config import Config, load_config
 from .faults import DELAYS, MOMENTS, STREAM_FAULTS, Fault, FaultKind, Wait
+from .run import door_of
 from .scenario import Caller, Flaw, LimitKind, ProviderScript, Scenario
 
 __all__ = ["callers", "faults", "healed_scenarios", "scenarios", "schedules", "storms", "topologies"]
@@ -370,7 +371,7 @@ DEADLY: Final = (
 
 def _same_door(config: Config, one: str, other: str) -> bool:
     """Whether two candidates are the same to their provider, and so fail together."""
-    doors = {key.name: (entry.endpoint.api_base, key.credential, key.model) for key, entry in config.entries.items()}
+    doors = {key.name: door_of(entry) for key, entry in config.entries.items()}
     return doors[one] == doors[other]
 
 

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 import trio
 from attrs import define, field
@@ -27,12 +27,10 @@ from .counting import Doorkeeper
 from .exchange import FOREIGN, OWN_WINDOW, Exchange
 from .faults import MOMENTS, Fault
 from .payloads import FAMILIES, Family
-from .run import Run, host_of
+from .run import Run, door_of, host_of
 from .scenario import ProviderScript
 from .stage import stream
 from .trace import Scene, Sight
-
-NO_CREDENTIAL: Final = "none"
 
 
 @define(eq=False)
@@ -42,7 +40,6 @@ class Door:
     host: str
     credential: str
     model: str
-    keys: tuple[ModelKey, ...]
     script: ProviderScript
     keeper: Doorkeeper
     window: int
@@ -84,8 +81,8 @@ class World:
     def __attrs_post_init__(self) -> None:
         self.doors = _doors(self.run.config, self.run.scenario.providers, self._faults(), self.seed)
         for entry in self.run.config.entries.values():
-            host = host_of(entry.endpoint.api_base)
-            self._labels[host, _token(entry.endpoint)] = entry.key.credential or NO_CREDENTIAL
+            host, label, _ = door_of(entry)
+            self._labels[host, _token(entry.endpoint)] = label
 
     def _faults(self) -> Sequence[Fault]:
         return [fault for fault in self.run.scenario.faults if fault.kind not in MOMENTS]
@@ -122,9 +119,7 @@ def _doors(
 ) -> dict[tuple[str, str, str], Door]:
     groups: dict[tuple[str, str, str], list[Entry]] = {}
     for entry in config.entries.values():
-        key = entry.key
-        where = host_of(entry.endpoint.api_base), key.credential or NO_CREDENTIAL, key.model
-        groups.setdefault(where, []).append(entry)
+        groups.setdefault(door_of(entry), []).append(entry)
     return {where: _door(where, entries, scripts, faults, seed) for where, entries in groups.items()}
 
 
@@ -142,7 +137,6 @@ def _door(
         host,
         credential,
         model,
-        tuple(entry.key for entry in entries),
         script,
         Doorkeeper.of(
             script.limit,

@@ -15,7 +15,7 @@ from ...actors.identity import ModelKey
 from ...supervisors.config import Config
 from ...supervisors.config_fields import Values
 from ...supervisors.config_mistakes import Spot, show
-from ..faults import Fault, FaultKind
+from ..faults import Fault, FaultKind, label_of
 from ..scenario import Expectation, ProviderScript
 from ..traffic import amount_of
 from .scenario_faults import TAKES
@@ -90,7 +90,7 @@ def _check_touch(each: Read, keys: Sequence[ModelKey]) -> None:
     ]
     if isinstance(about, Fault):
         # Who has no credential goes by that word, as in `Fault.touches`.
-        labels = [key.credential or "none" for key in keys]
+        labels = [label_of(key) for key in keys]
         globs.append(("credential", about.credential, labels, "candidate's credential is"))
     fits = [_check_glob(each.spot.at(name, None), glob, names, nobody) for name, glob, names, nobody in globs]
     theirs = zip(*(names for _, _, names, _ in globs), strict=True)
