@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -221,11 +222,12 @@ def _tells_of_trouble(fact: Fact) -> bool:
 
 
 def _recovery(run: Run, within: float) -> Iterator[Verdict]:
+    told = _told_of(run)
     for number, fault in enumerate(run.scenario.faults):
         if fault.until == math.inf or fault.kind in MOMENTS:
             continue
         for key in run.config.entries:
-            back = _back(run, key, fault) if fault.touches(key) else None
+            back = _back(run, key, fault, told.get(key, ())) if fault.touches(key) else None
             if back is None:
                 continue
             took = back.served_at - fault.until
@@ -240,18 +242,31 @@ def _recovery(run: Run, within: float) -> Iterator[Verdict]:
             )
 
 
-def _back(run: Run, key: ModelKey, fault: Fault) -> _Back | None:
-    """Return how a candidate came back, ``None`` if it never failed by the fault or was not asked after it."""
-    back = _Back()
-    failed = False
-    until = _next_trouble(run, key, fault)
+def _told_of(run: Run) -> Mapping[ModelKey, Sequence[Fact]]:
+    """Return what was told of each candidate, by time: of a long run there is much, and it has many faults."""
+    told: dict[ModelKey, list[Fact]] = {}
     for fact in run.trace.facts():
-        if fact.key != key:
-            continue
-        failed = failed or (fact.kind is Kind.FAILED and fault.at <= fact.at <= fault.until)
-        if fault.until <= fact.at < until:
-            back.see(fact)
-    return back if failed and back.asked_at else None
+        if fact.key is not None:
+            told.setdefault(fact.key, []).append(fact)
+    for facts in told.values():
+        facts.sort(key=_at)  # that something was sent is told later than it was
+    return told
+
+
+def _back(run: Run, key: ModelKey, fault: Fault, told: Sequence[Fact]) -> _Back | None:
+    """Return how a candidate came back, ``None`` if it never failed by the fault or was not asked after it."""
+    until = _next_trouble(run, key, fault)
+    during = told[bisect_left(told, fault.at, key=_at) : bisect_right(told, fault.until, key=_at)]
+    if not any(fact.kind is Kind.FAILED for fact in during):
+        return None
+    back = _Back()
+    for fact in told[bisect_left(told, fault.until, key=_at) : bisect_left(told, until, key=_at)]:
+        back.see(fact)
+    return back if back.asked_at else None
+
+
+def _at(fact: Fact) -> float:
+    return fact.at
 
 
 def _next_trouble(run: Run, key: ModelKey, fault: Fault) -> float:
