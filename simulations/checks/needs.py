@@ -218,6 +218,8 @@ class FaultOfTheRequest(Invariant):
         way = self.told.way_of(fact)
         if way is None or way.current is None or not way.current.answered:
             return
+        if way.broken:
+            self._found.pop(fact.request or 0, None)  # then its caller is told of the stream that it was reading
         step, reason = way.next(), str(fact.details.get("reason"))
         if step.move is Move.REJECT and not way.broken and reason in ("exhausted", "interrupted"):
             self.say(f"the request itself is at fault, and is given up as {reason}")

@@ -1,4 +1,4 @@
-"""What the search has found in the runtime, each as the storm in which it was found; none of it is there any more."""
+"""What the search has found, each as the storm in which it was found; none of it is there any more."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from understudy.simulations import Caller, Fault, FaultKind, Scenario, simulate
 from understudy.simulations.expectations import asks
+from understudy.simulations.scenario import Flaw
 
 STEADY: dict[str, Any] = {"model": "openai/m", "api_base": "https://openai.example/v1"}
 
@@ -97,3 +98,21 @@ def test_whoever_waits_in_vain_is_sent_on_although_the_actor_crashed_over_the_ne
         config = {"model_list": [entry("a", "K1", rpm=1)]}
         report = simulate(Scenario("found", config, callers=callers, faults=faults, wire=False, seed=seed))
         assert not report.violations, [str(violation) for violation in report.violations]
+
+
+def test_a_reader_whose_stream_broke_is_told_of_that_although_the_next_candidate_found_the_request_too_long() -> None:
+    """The checker wanted it to be rejected, which would have hidden what became of the text so far."""
+    config = {
+        "model_list": [entry("b", "K2", fallbacks=["a"], context_window=1_000_000), entry("a", "K1")],
+        "policy": "classic",
+    }
+    scenario = Scenario(
+        "found",
+        config,
+        callers=(Caller(0.0, "b", stream=True, on_interrupt="restart", flaw=Flaw.TOO_LONG),),
+        faults=(Fault(FaultKind.STREAM_CUT, until=30.0, candidate="b"),),
+        wire=False,
+    )
+    report = simulate(scenario)
+    assert not report.violations, [str(violation) for violation in report.violations]
+    assert [ask.outcome for ask in asks(report.run)] == ["StreamInterrupted"]
