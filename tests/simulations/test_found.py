@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from understudy import OnInterrupt
 from understudy.simulations import Caller, Fault, FaultKind, Scenario, simulate
 from understudy.simulations.expectations import asks
 from understudy.simulations.scenario import Flaw
@@ -109,7 +110,7 @@ def test_a_reader_whose_stream_broke_is_told_of_that_although_the_next_candidate
     scenario = Scenario(
         "found",
         config,
-        callers=(Caller(0.0, "b", stream=True, on_interrupt="restart", flaw=Flaw.TOO_LONG),),
+        callers=(Caller(0.0, "b", stream=True, on_interrupt=OnInterrupt.RESTART, flaw=Flaw.TOO_LONG),),
         faults=(Fault(FaultKind.STREAM_CUT, until=30.0, candidate="b"),),
         wire=False,
     )
