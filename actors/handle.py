@@ -136,6 +136,14 @@ class Router:
             stream=True,
             on_interrupt=interrupt,
         )
+        async with self.open(call) as stream:
+            yield stream
+
+    @asynccontextmanager
+    async def open(self, call: Call) -> AsyncIterator[ReplyStream]:
+        """Send any call whose answer is to be read as it is written; raises what `stream` raises."""
+        if not call.stream:
+            raise rejected("open() reads a stream, and this call asks for none; use request(), or set stream=True")
         route = self._enter(call)
         reason = "left"
         try:
@@ -152,7 +160,7 @@ class Router:
     async def request(self, call: Call) -> Reply:
         """Send any call, body in and body out; raises what `chat` raises."""
         if call.stream:
-            raise rejected("request() answers with a whole reply; use stream() to read one as it is written")
+            raise rejected("request() answers with a whole reply; use open() to read one as it is written")
         route = self._enter(call)
         reason = "left"
         try:
