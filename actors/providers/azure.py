@@ -41,7 +41,7 @@ class AzureDialect(OpenAIDialect):
         """Write the request: below the deployment where Azure has it so."""
         self.check(call)
         secret = {} if endpoint.secret is None else {"api-key": endpoint.secret.reveal()}
-        if endpoint.api_base.endswith("/v1"):  # Azure's newer API, which is OpenAI's but for the key
+        if endpoint.api_base.endswith("/openai/v1"):  # Azure's newer API, which is OpenAI's but for the key
             return write(call, f"{endpoint.api_base}{call.endpoint}", endpoint, key.model, secret)
         where = f"/deployments/{quote(key.model, safe='')}" if call.endpoint in BELOW_A_DEPLOYMENT else ""
         version = quote(endpoint.api_version or DEFAULT_API_VERSION, safe="")
