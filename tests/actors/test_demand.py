@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from understudy import ModelKey
 from understudy.actors.demand import TOKENS_MAX, TOKENS_PER_IMAGE, Capabilities, Demand, estimate_demand, text_tokens
+from understudy.actors.itinerary import Candidate
 
 FIELDS = [
     "messages",
@@ -184,3 +186,68 @@ def test_a_candidate_is_unfit_only_for_what_it_is_known_not_to_take(
 def test_what_a_json_reader_hands_over_can_be_estimated() -> None:
     body = json.loads('{"messages": [{"content": "\\ud800"}], "max_tokens": 1e999, "input": {"type": {"type": []}}}')
     assert estimate_demand(body).prompt_tokens > 0
+
+
+PICTURE = "A" * 40_000
+
+
+@pytest.mark.parametrize(
+    ("body", "tokens", "images", "answer"),
+    [
+        (
+            {
+                "system": "word" * 10,
+                "max_tokens": 7,
+                "messages": [{"role": "user", "content": [{"type": "image", "source": {"data": PICTURE}}]}],
+            },
+            10 + 4 + 1 + TOKENS_PER_IMAGE,
+            True,
+            7,
+        ),
+        (
+            {
+                "systemInstruction": {"parts": [{"text": "word" * 10}]},
+                "contents": [{"role": "user", "parts": [{"inlineData": {"mimeType": "image/png", "data": PICTURE}}]}],
+                "generationConfig": {"maxOutputTokens": 7},
+            },
+            10 + 4 + 1 + TOKENS_PER_IMAGE,
+            True,
+            7,
+        ),
+        (
+            {
+                "contents": [{"parts": [{"inline_data": {"mime_type": "audio/wav", "data": PICTURE}}]}],
+                "generationConfig": {},
+            },
+            4 + TOKENS_PER_IMAGE,
+            False,
+            0,
+        ),
+        (
+            {"instructions": "word" * 3, "input": "word", "max_output_tokens": 9},
+            4,
+            False,
+            9,
+        ),
+        (
+            {"messages": [{"content": [{"type": "input_audio", "input_audio": {"data": PICTURE}}]}]},
+            4 + TOKENS_PER_IMAGE,
+            False,
+            0,
+        ),
+    ],
+)
+def test_a_request_in_any_dialect_is_understood_and_no_file_counts_as_text(
+    body: dict[str, Any], tokens: int, images: bool, answer: int
+) -> None:
+    demand = estimate_demand(body)
+    assert (demand.prompt_tokens, demand.images, demand.answer_tokens) == (tokens, images, answer)
+
+
+def test_a_candidate_is_unfit_for_what_its_dialect_cannot_say_and_for_other_embeddings() -> None:
+    key = ModelKey("a", "openai", "m")
+    speaks = Candidate(key, dialect="anthropic")
+    demand = Demand(unspoken={"anthropic": "it has no `seed`"}, embedding="m")
+    assert speaks.unfit_for(demand) == "it has no `seed`"
+    assert Candidate(key).unfit_for(demand) is None
+    assert "those of m" in (Candidate(ModelKey("b", "openai", "n")).unfit_for(demand) or "")

@@ -399,6 +399,25 @@ def test_a_known_provider_has_a_normal_name_and_a_usable_address(name: str) -> N
     assert is_local or known.api_base.startswith("https://")
 
 
+@pytest.mark.parametrize(
+    ("fields", "dialect"),
+    [
+        ({}, "openai"),
+        ({"model": "azure/d", "api_base": "https://x.openai.azure.com"}, "azure"),
+        ({"model": "azure/d", "api_base": "https://x.openai.azure.com/openai"}, "azure"),
+        ({"model": "azure/d", "api_base": "https://x.example", "dialect": "openai"}, "openai"),
+        ({"model": "gemini/g", "api_base": "https://x.example/v1beta/openai"}, "openai"),
+        ({"dialect": "azure", "api_version": "2025-01-01-preview"}, "azure"),
+    ],
+)
+def test_an_entry_speaks_as_it_says_or_else_as_its_provider_does_at_its_address(
+    fields: dict[str, Any], dialect: str
+) -> None:
+    endpoint = only(load(entry(**{"api_key": "k", **fields}))).endpoint
+    assert endpoint.dialect == dialect
+    assert endpoint.api_version == fields.get("api_version")
+
+
 def test_every_alias_leads_to_a_known_provider_that_speaks_our_dialect() -> None:
     unknown = {name for name in PROVIDER_ALIASES.values() if name not in KNOWN_PROVIDERS}
     assert unknown == {"coding-plan-anthropic"}
