@@ -160,7 +160,7 @@ class Router:
     async def request(self, call: Call) -> Reply:
         """Send any call, body in and body out; raises what `chat` raises."""
         if call.stream:
-            raise rejected("request() answers with a whole reply; use open() to read one as it is written")
+            raise rejected("request() answers with a whole reply; use open() to read a stream as it is written")
         route = self._enter(call)
         reason = "left"
         try:

@@ -13,6 +13,7 @@ from .identity import ModelKey
 from .mailbox import Slot
 from .messages import Answer, AttemptRecord, Chunk, Restarted, Usage
 from .router import Broken, Finished, StreamOpened, Word
+from .shapes import finish_reason_of, text_of, tool_calls_of, usage_of
 
 
 @frozen
@@ -41,45 +42,22 @@ class Reply:
     @property
     def text(self) -> str:
         """The text of the first choice; ``""`` if it has none (it may have tool calls)."""
-        content = self._message.get("content")
-        if isinstance(content, list):
-            texts = (part.get("text") if isinstance(part, dict) else part for part in content)
-            return "".join(text for text in texts if isinstance(text, str))
-        return content if isinstance(content, str) else ""
+        return text_of(self.body)
 
     @property
     def tool_calls(self) -> tuple[Mapping[str, Any], ...]:
         """The tool calls of the first choice, as the provider wrote them."""
-        calls = self._message.get("tool_calls")
-        return tuple(calls) if isinstance(calls, list) else ()
+        return tool_calls_of(self.body)
 
     @property
     def usage(self) -> Usage:
         """The tokens that the provider counted."""
-        usage = self.body.get("usage")
-        return Usage(*(_count(usage, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")))
+        return usage_of(self.body)
 
     @property
     def finish_reason(self) -> str | None:
         """Why the first choice ended."""
-        reason = self._choice.get("finish_reason")
-        return reason if isinstance(reason, str) else None
-
-    @property
-    def _choice(self) -> Mapping[str, Any]:
-        choices = self.body.get("choices")
-        first = choices[0] if isinstance(choices, list) and choices else None
-        return first if isinstance(first, dict) else {}
-
-    @property
-    def _message(self) -> Mapping[str, Any]:
-        message = self._choice.get("message")
-        return message if isinstance(message, dict) else {}
-
-
-def _count(usage: object, name: str) -> int | None:
-    count = usage.get(name) if isinstance(usage, dict) else None
-    return count if isinstance(count, int) and not isinstance(count, bool) else None
+        return finish_reason_of(self.body)
 
 
 class ReplyStream:
