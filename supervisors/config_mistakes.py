@@ -95,8 +95,11 @@ class Mistakes:
 
     def conceal(self, value: object) -> None:
         """Have a value that was meant to be secret struck out of every message."""
-        if isinstance(value, str) and len(value) >= CONCEALED_MIN:
-            self._concealed[value] = None
+        if isinstance(value, str):
+            # Of a long value, or one of several lines, a message shows something else than itself.
+            for form in (value, presentable(value, SHOWN_MAX).rstrip("…")):
+                if len(form) >= CONCEALED_MIN:
+                    self._concealed[form] = None
 
     def suggest(self, word: str, choices: Iterable[str]) -> str:
         """Return the question whether the nearest of the choices was meant, or ``""`` if none is near."""
@@ -113,15 +116,12 @@ class Mistakes:
 
     def fail(self) -> NoReturn:
         """Raise everything that was noted."""
-        longest_first = sorted(self._concealed, key=len, reverse=True)
-        raise ConfigError([self._strike(text, longest_first) for text in self._problems], self.source)
+        raise ConfigError([self.strike(text) for text in self._problems], self.source)
 
-    @staticmethod
-    def _strike(text: str, secrets: Iterable[str]) -> str:
-        for secret in secrets:
-            # Of a long value, or one of several lines, a message shows something else than itself.
-            for form in (secret, presentable(secret, SHOWN_MAX).rstrip("…")):
-                text = text.replace(form, "[secret]") if len(form) >= CONCEALED_MIN else text
+    def strike(self, text: str) -> str:
+        """Return a text without any value that was meant to be secret."""
+        for form in sorted(self._concealed, key=len, reverse=True):
+            text = text.replace(form, "[secret]")
         return text
 
 
