@@ -12,6 +12,7 @@ from rich.table import Table
 from . import __version__
 from .actors.errors import UnderstudyError
 from .actors.messages import AttemptRecord
+from .importing import import_command
 from .rehearsing import FILE, fail, fuzz, replay, simulate
 from .supervisors.config import Config, Entry, load_config
 from .supervisors.runtime import open_router
@@ -23,7 +24,7 @@ def cli() -> None:
     """Route LLM requests to the first healthy candidate, and rehearse what happens when it fails."""
 
 
-for command in (simulate, fuzz, replay):
+for command in (simulate, fuzz, replay, import_command):
     cli.add_command(command)
 
 
@@ -35,7 +36,11 @@ def check(config: Path) -> None:
         loaded = load_config(config, secrets=False)
     except UnderstudyError as exc:
         fail(str(exc))
-    console = Console()
+    show_routes(loaded, Console())
+
+
+def show_routes(loaded: Config, console: Console) -> None:
+    """Print each route with its order, identities and limits."""
     for name, keys in loaded.routes.items():
         console.print(_route_table(name, [loaded.entries[key] for key in keys]))
     for name, keys in loaded.image_routes.items():
