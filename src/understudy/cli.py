@@ -84,7 +84,7 @@ def _show_attempts(attempts: tuple[AttemptRecord, ...]) -> None:
 
 def _route_table(name: str, entries: list[Entry]) -> Table:
     table = Table(title=name, title_justify="left", header_style="bold")
-    for column in ("", "candidate", "model", "credential", "base URL", "limits"):
+    for column in ("", "candidate", "model", "credential", "base URL", "dialect", "limits"):
         table.add_column(column)
     for place, entry in enumerate(entries, start=1):
         key = entry.key
@@ -94,6 +94,7 @@ def _route_table(name: str, entries: list[Entry]) -> Table:
             f"{key.provider}/{key.model}",
             key.credential or "none",
             entry.endpoint.api_base,
+            entry.endpoint.dialect,
             _limits(entry),
         )
     return table
