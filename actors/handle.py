@@ -7,7 +7,7 @@ doing, and takes its leash along. Where a deadline and an answer fall on the sam
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -33,7 +33,7 @@ from .part import ModelStatus, Part
 from .providers.dialects import unspoken
 from .reply import Reply, ReplyStream
 from .router import CallerLeft, Finished, Route, RouterMessage, Word
-from .trace import Sink, Trace
+from .trace import EVERYTHING, Door, Kind, Sink, Trace
 
 LONGEST: Final = 1e9
 """Seconds; a longer timeout is as good as none."""
@@ -188,12 +188,17 @@ class Router:
         """Return an async iterator over everything that happens from now on; it ends when the router closes."""
         return Events(self._house.trace)
 
-    def listen(self, sink: Sink) -> None:
-        """Let `sink` hear every fact as it happens, synchronously; it must neither raise nor wait.
+    def listen(self, sink: Sink, *, kinds: Collection[Kind] = EVERYTHING, door: Door | None = None) -> None:
+        """Let `sink` hear every fact of these `kinds` as it happens, synchronously; it must neither raise nor wait.
 
-        It hears ``None`` when the router has closed. `events` is the same for those who want to wait.
+        It hears ``None`` when the router has closed. `events` is the same for those who want to wait. A `door` hears
+        besides who comes and goes (`understudy.actors.trace.Door`).
         """
-        self._house.trace.add(sink)
+        self._house.trace.add(sink, kinds=kinds, door=door)
+
+    def unlisten(self, sink: Sink) -> None:
+        """Let `sink` hear no more. For one that does not listen this does nothing."""
+        self._house.trace.remove(sink)
 
     def explain(self, model: str, **request: Any) -> tuple[Prospect, ...]:
         """Say what would happen to a request now, without sending anything.
@@ -244,6 +249,7 @@ class Router:
         demand = estimate_demand(call.body)
         model, plan = self._house.plan(call.model, demand.images)
         demand = self._with_what_is_foreign(demand, call, plan)
+        now = trio.current_time()
         self._requests += 1
         route = Route(
             id=self._requests,
@@ -251,12 +257,13 @@ class Router:
             plan=plan,
             call=call,
             demand=demand,
-            deadline=trio.current_time() + timeout,
+            deadline=now + timeout,
             leash=Leash(),
             slot=Slot(),
         )
         self._house.mailbox.post(route)
         self._pending[route.id] = route
+        self._house.trace.entered(route.id, now, model, endpoint=call.endpoint, stream=call.stream)
         return route
 
     async def _wait(self, route: Route, slot: Slot[Word]) -> Word:
@@ -291,7 +298,8 @@ class Router:
 
     def closed(self, request: int) -> None:
         """Take back the place of a request on which nobody works any more."""
-        self._pending.pop(request, None)
+        if self._pending.pop(request, None) is not None:
+            self._house.trace.closed(request, trio.current_time())
         if not self._pending:
             self._idle.set()
             self._idle = trio.Event()

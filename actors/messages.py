@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextvars import Context, copy_context
 from enum import StrEnum
 from typing import Any
 
@@ -226,7 +227,11 @@ class Leash:
 
 @frozen(eq=False)
 class Attempt:
-    """The router asks a candidate. `wait` allows it to queue; `not_before` holds a second try back."""
+    """The router asks a candidate. `wait` allows it to queue; `not_before` holds a second try back.
+
+    `context` is the caller's: what it has set in context variables (the current span, what a log line is to bear)
+    holds for whatever performs the attempt, although that is another task.
+    """
 
     id: int
     request: int
@@ -238,6 +243,7 @@ class Attempt:
     wait: bool = False
     not_before: float = -math.inf
     retries_left: int = 0
+    context: Context = field(factory=copy_context, repr=False)
 
 
 @frozen

@@ -40,6 +40,7 @@ from .messages import (
     Withdrawn,
 )
 from .part import DISTRUST_COOLDOWN, Held, Obstacle, Part
+from .shapes import usage_of
 from .trace import Fact, Kind, Trace
 from .worker import Wire, Worker
 
@@ -174,22 +175,28 @@ class ModelActor:
         self._answer(held, refused)
 
     def _admit(self, held: Held, now: float) -> None:
-        assert self._workers is not None, "only an actor on stage admits"
-        assert self._worker is not None, "an actor on stage has a way to its provider"
         attempt = held.attempt
         permit = self.part.bucket.take(now, attempt.demand.tokens)
         assert isinstance(permit, Permit), "what meets no obstacle can be taken"
         held.ticket = Ticket(permit, self.part.cooldown.admit(now), now)
+        # A copy for each attempt, entered here and nowhere else: trio makes of it one of the worker's own.
+        attempt.context.copy().run(self._send_out, held, held.ticket, now)
+        held.attended = True
+
+    def _send_out(self, held: Held, ticket: Ticket, now: float) -> None:
+        """Tell of an attempt, and start its worker, in the context in which it is to be performed."""
+        assert self._workers is not None, "only an actor on stage admits"
+        assert self._worker is not None, "an actor on stage has a way to its provider"
+        attempt = held.attempt
         self._record(
             now,
             Kind.ADMITTED,
             attempt,
-            generation=held.ticket.stamp.generation,
-            probe=held.ticket.stamp.lease or 0,
-            tokens=permit.tokens,
+            generation=ticket.stamp.generation,
+            probe=ticket.stamp.lease or 0,
+            tokens=ticket.permit.tokens,
         )
         self._workers.start_soon(self._worker.perform, held, name=f"attempt {attempt.id} at {self.key.name}")
-        held.attended = True
 
     def _pump(self, now: float) -> None:
         """Admit whoever waits and can go, first come first served; send on whoever waits in vain."""
@@ -285,6 +292,7 @@ class ModelActor:
             held.attempt,
             tokens=permit.tokens if answer.tokens is None else answer.tokens,
             generation=stamp.generation,
+            answer=answer,
         )
         self._note(change, now)
         self._answer(held, Served(held.attempt.id, answer))
@@ -445,6 +453,9 @@ class ModelActor:
             case Change.RETURNED:
                 self._trace.record(now, Kind.RETURNED, key=self.key)
 
-    def _record(self, now: float, kind: Kind, attempt: Attempt, **details: str | float | None) -> None:
-        if self._trace.listening:
-            self._trace.tell(Fact(now, kind, attempt.request, attempt.id, self.key, details))
+    def _record(
+        self, now: float, kind: Kind, attempt: Attempt, *, answer: Answer | None = None, **details: str | float | None
+    ) -> None:
+        if kind in self._trace.heard:
+            usage = None if answer is None else usage_of(answer.body)
+            self._trace.tell(Fact(now, kind, attempt.request, attempt.id, self.key, details, usage))

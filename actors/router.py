@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context, copy_context
 
 import trio
 from attrs import define, field, frozen
@@ -76,7 +77,8 @@ Word = StreamOpened | Finished | Broken
 class Route:
     """A caller's request. `records` is read by a caller whose time has run out.
 
-    `slot` is where the next word goes; each word but the last brings along the slot for the one after it.
+    `slot` is where the next word goes; each word but the last brings along the slot for the one after it. `context` is
+    the caller's, and goes along with every attempt.
     """
 
     id: int
@@ -88,6 +90,7 @@ class Route:
     leash: Leash
     slot: Slot[Word]
     records: list[AttemptRecord] = field(factory=list)
+    context: Context = field(factory=copy_context, repr=False)
 
 
 @frozen
@@ -190,7 +193,8 @@ class RouterActor:
         )
         journey = self._journeys.handling = Journey(route, itinerary)
         self._journeys.by_request[route.id] = journey
-        self._record(
+        route.context.run(
+            self._record,
             now,
             Kind.REQUESTED,
             journey,
@@ -283,6 +287,7 @@ class RouterActor:
             wait=ask.wait,
             not_before=ask.not_before,
             retries_left=journey.itinerary.retries_left,
+            context=route.context,
         )
         self._record(
             now,
@@ -382,7 +387,7 @@ class RouterActor:
         attempt: int | None = None,
         **details: str | float | None,
     ) -> None:
-        if self._trace.listening:
+        if kind in self._trace.heard:
             self._trace.tell(Fact(now, kind, journey.route.id, attempt, key, details))
 
 

@@ -4,6 +4,10 @@ Actors record facts as they act; where facts go is somebody else's business, and
 names the request, the attempt and the model key that it is about, as far as there are any, and a few details that
 are plain text or numbers. No fact carries a prompt, a reply or a secret.
 
+`requested` and `admitted` are told inside a copy of the context (`contextvars`) in which the caller made its request;
+of `admitted` it is the one in which the attempt will be performed, so that what a sink sets there is seen by whatever
+the attempt runs through.
+
 | kind | what happened | details |
 |---|---|---|
 | `requested` | a request entered | `route`, `deadline`, `candidates` |
@@ -36,13 +40,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from attrs import field, frozen
 
 from .identity import ModelKey
+
+if TYPE_CHECKING:
+    from .messages import Usage
 
 log = logging.getLogger("understudy")
 
@@ -84,7 +91,11 @@ class Kind(StrEnum):
 
 @frozen
 class Fact:
-    """One thing that happened, at `at` seconds on the runtime's clock."""
+    """One thing that happened, at `at` seconds on the runtime's clock.
+
+    `usage` is what the provider counted for an attempt that was `served`. It is for those who listen, and not written:
+    what the limits go by is `tokens`.
+    """
 
     at: float
     kind: Kind
@@ -92,6 +103,7 @@ class Fact:
     attempt: int | None = None
     key: ModelKey | None = None
     details: Mapping[str, Detail] = field(factory=dict)
+    usage: Usage | None = field(default=None, eq=False)
 
     def line(self) -> str:
         """Return the fact as one line of JSON that is the same on every machine: Python writes floats exactly."""
@@ -128,41 +140,78 @@ def json_line(told: dict[str, Detail], details: Mapping[str, Detail]) -> str:
 Sink = Callable[[Fact | None], None]
 """Hears every fact, and ``None`` once there will be no more."""
 
+EVERYTHING: Final = frozenset(Kind)
+"""The kinds that a sink hears if it does not say which."""
+
 MAX_SINKS: Final = 64
 """How many may listen at once; more is a leak."""
+
+
+class Door(Protocol):
+    """Hears who comes and goes, which no fact tells of. It must neither raise nor wait, as a sink."""
+
+    def entered(self, request: int, at: float, route: str, *, endpoint: str, stream: bool) -> None:
+        """Hear of a request that is let in; in the task, and so in the context, of whoever makes it."""
+        ...
+
+    def closed(self, request: int, at: float) -> None:
+        """Hear that nobody works on a request any more: no fact about it follows.
+
+        That holds also for one whose end no fact tells, because the router crashed over it.
+        """
+        ...
+
+
+@frozen(eq=False)
+class _Listener:
+    sink: Sink
+    kinds: Collection[Kind]
+    door: Door | None
 
 
 class Trace:
     """Where actors record facts, and who listens.
 
-    Recording is synchronous and happens in the order in which things were decided. With nobody listening a fact
-    is not even made: actors ask `listening` first.
+    Recording is synchronous and happens in the order in which things were decided. A fact that nobody hears is not
+    even made: actors ask first whether its kind is among those that are `heard`.
     """
 
     def __init__(self) -> None:
-        self._sinks: tuple[Sink, ...] = ()  # replaced and never changed, so that it may be while facts are told
+        # Both are replaced and never changed, so that they may be while facts are told.
+        self._listeners: tuple[_Listener, ...] = ()
+        self._doors: tuple[_Listener, ...] = ()
+        self.heard: frozenset[Kind] = frozenset()
         self.listening = False
         self.ended = False
 
-    def add(self, sink: Sink) -> None:
-        """Let `sink` hear every fact from now on. A sink must not raise and must not wait."""
-        if len(self._sinks) >= MAX_SINKS:
+    def add(self, sink: Sink, *, kinds: Collection[Kind] = EVERYTHING, door: Door | None = None) -> None:
+        """Let `sink` hear every fact of these kinds from now on, and `door` who comes and goes.
+
+        Neither must raise or wait. One that raises is told no more.
+        """
+        if len(self._listeners) >= MAX_SINKS:
             raise RuntimeError(f"more than {MAX_SINKS} listeners on one trace: close event streams after use")
-        self._sinks = (*self._sinks, sink)
-        self.listening = True
+        self._let_listen((*self._listeners, _Listener(sink, frozenset(kinds), door)))
 
     def remove(self, sink: Sink) -> None:
         """Let `sink` hear no more. Removing one that does not listen does nothing."""
-        if sink in self._sinks:
-            place = self._sinks.index(sink)
-            self._sinks = self._sinks[:place] + self._sinks[place + 1 :]
-        self.listening = bool(self._sinks)
+        for place, listener in enumerate(self._listeners):
+            if listener.sink == sink:
+                self._let_listen(self._listeners[:place] + self._listeners[place + 1 :])
+                return
+
+    def _let_listen(self, listeners: tuple[_Listener, ...]) -> None:
+        self._listeners = listeners
+        self._doors = tuple(listener for listener in listeners if listener.door is not None)
+        self.heard = frozenset(kind for listener in listeners for kind in listener.kinds)
+        self.listening = bool(listeners)
 
     def end(self) -> None:
         """Tell all who listen that there will be no more facts, and let go of them."""
-        sinks, self._sinks, self.listening, self.ended = self._sinks, (), False, True
-        for sink in sinks:
-            self._tell_one(sink, None)
+        listeners, self.ended = self._listeners, True
+        self._let_listen(())
+        for listener in listeners:
+            self._tell_one(listener, None)
 
     def record(
         self,
@@ -175,19 +224,41 @@ class Trace:
         **details: Detail,
     ) -> None:
         """Make a fact and tell all who listen."""
-        if self.listening:
+        if kind in self.heard:
             self.tell(Fact(at, kind, request, attempt, key, details))
 
     def tell(self, fact: Fact) -> None:
         """Tell all who listen of a fact."""
-        for sink in self._sinks:
-            if sink in self._sinks:  # unless another listener has just removed it, or ended the trace
-                self._tell_one(sink, fact)
+        for listener in self._listeners:
+            # Unless another listener has just removed it, or ended the trace.
+            if fact.kind in listener.kinds and listener in self._listeners:
+                self._tell_one(listener, fact)
 
-    def _tell_one(self, sink: Sink, fact: Fact | None) -> None:
-        """Tell one of them. One that raises is told no more: whoever only listens must not hurt those who act."""
+    def entered(self, request: int, at: float, route: str, *, endpoint: str, stream: bool) -> None:
+        """Tell those at the door that a request was let in; in the task of whoever makes it."""
+        for listener in self._doors:
+            assert listener.door is not None
+            try:
+                listener.door.entered(request, at, route, endpoint=endpoint, stream=stream)
+            except Exception:
+                self._dismiss(listener)
+
+    def closed(self, request: int, at: float) -> None:
+        """Tell those at the door that nobody works on a request any more."""
+        for listener in self._doors:
+            assert listener.door is not None
+            try:
+                listener.door.closed(request, at)
+            except Exception:
+                self._dismiss(listener)
+
+    def _tell_one(self, listener: _Listener, fact: Fact | None) -> None:
         try:
-            sink(fact)
+            listener.sink(fact)
         except Exception:
-            self.remove(sink)
-            log.exception("a listener of the trace raised and is told no more")
+            self._dismiss(listener)
+
+    def _dismiss(self, listener: _Listener) -> None:
+        """Tell one that raised no more: whoever only listens must not hurt those who act."""
+        self.remove(listener.sink)
+        log.exception("a listener of the trace raised and is told no more")

@@ -209,3 +209,86 @@ def test_too_many_listeners_are_a_leak() -> None:
         trace.add(lambda _, n=n: None)  # type: ignore[misc]
     with pytest.raises(RuntimeError, match="close event streams"):
         trace.add(print)
+
+
+# Kinds
+
+
+@given(st.lists(st.frozensets(st.sampled_from(Kind), max_size=4), max_size=4), st.data())
+def test_each_hears_the_kinds_that_it_asked_for_and_what_nobody_hears_is_not_made(
+    wishes: list[frozenset[Kind]], data: st.DataObject
+) -> None:
+    trace = Trace()
+    heard: list[list[Fact | None]] = [[] for _ in wishes]
+    for kinds, ear in zip(wishes, heard, strict=True):
+        trace.add(ear.append, kinds=kinds)
+    gone = data.draw(st.sets(st.integers(0, len(wishes) - 1)) if wishes else st.just(set()))
+    for number in gone:
+        heard[number].append(Fact(0.0, Kind.STARTED))  # from now on it differs from all others, which are compared
+        trace.remove(heard[number].append)
+    told = data.draw(st.lists(st.sampled_from(Kind), max_size=20))
+    made: list[Fact] = []
+    tell = trace.tell
+
+    def make(fact: Fact) -> None:
+        made.append(fact)
+        tell(fact)
+
+    trace.tell = make  # type: ignore[method-assign]
+    for kind in told:
+        trace.record(1.0, kind)
+    left = [(kinds, ear) for i, (kinds, ear) in enumerate(zip(wishes, heard, strict=True)) if i not in gone]
+    for kinds, ear in left:
+        assert [fact.kind for fact in ear if fact] == [kind for kind in told if kind in kinds]
+    assert [fact.kind for fact in made] == [kind for kind in told if any(kind in kinds for kinds, _ in left)]
+    assert trace.heard == frozenset(kind for kinds, _ in left for kind in kinds)
+
+
+# Doors
+
+
+class Porter:
+    """A door that writes down who comes and goes."""
+
+    def __init__(self, breaks: bool = False) -> None:
+        self.book: list[tuple[object, ...]] = []
+        self.breaks = breaks
+
+    def entered(self, request: int, at: float, route: str, *, endpoint: str, stream: bool) -> None:
+        self.book.append((request, at, route, endpoint, stream))
+        if self.breaks:
+            raise ValueError("a bug")
+
+    def closed(self, request: int, at: float) -> None:
+        self.book.append((request, at))
+        if self.breaks:
+            raise ValueError("a bug")
+
+
+def test_a_door_hears_who_comes_and_goes_as_long_as_its_sink_listens() -> None:
+    trace, heard = Trace(), list[Fact | None]()
+    porter = Porter()
+    trace.add(heard.append, door=porter)
+    trace.entered(1, 0.5, "glm", endpoint="/chat/completions", stream=True)
+    trace.closed(1, 1.5)
+    trace.remove(heard.append)
+    trace.entered(2, 2.5, "glm", endpoint="/chat/completions", stream=False)
+    assert porter.book == [(1, 0.5, "glm", "/chat/completions", True), (1, 1.5)]
+
+
+@pytest.mark.parametrize("first", ["entered", "closed"])
+def test_a_door_that_raises_is_told_no_more_and_neither_is_its_sink(
+    first: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    trace, heard = Trace(), list[Fact | None]()
+    broken, well = Porter(breaks=True), Porter()
+    trace.add(heard.append, door=broken)
+    trace.add(lambda _: None, door=well)
+    with caplog.at_level(logging.ERROR):
+        if first == "entered":
+            trace.entered(1, 0.0, "glm", endpoint="/", stream=False)
+        trace.closed(1, 0.0)
+    trace.record(0.0, Kind.SENT)
+    assert (len(broken.book), heard) == (1, [])
+    assert len(well.book) == (2 if first == "entered" else 1)
+    assert "told no more" in caplog.text
