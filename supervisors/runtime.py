@@ -35,6 +35,7 @@ from ..actors.mailbox import Mailbox
 from ..actors.masking import presentable
 from ..actors.messages import ModelMessage
 from ..actors.model import ModelActor
+from ..actors.observers.log import LogLines
 from ..actors.part import Part
 from ..actors.providers.line import Line, NetworkLine, TransportLine
 from ..actors.providers.wire import HttpWire
@@ -76,7 +77,8 @@ async def open_router(
     """Open a router: ``async with understudy.open_router("models.yaml") as router``.
 
     `config` is a path, a mapping or a `Config`. `transport` is sent through instead of the network; it stays open.
-    Leaving the context ends what is under way: see `shutdown_timeout`.
+    Leaving the context ends what is under way: see `shutdown_timeout`. Fallbacks and cooldowns are told to the logger
+    `understudy`, as far as its level lets them pass (see `understudy.observe.log_requests`).
 
     Raises:
         ConfigError: the config does not hold; every mistake is named. Also where a candidate cannot even be opened:
@@ -85,6 +87,7 @@ async def open_router(
     """
     stage = Stage(load_config(config), transport_lines(transport))
     async with opened(stage) as router:
+        LogLines(log).listen_to(router)
         yield router
 
 

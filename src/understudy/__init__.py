@@ -12,6 +12,7 @@ from pathlib import Path as _Path
 if not (_Path(__file__).parent / "actors").is_dir():
     __path__.append(str(_Path(__file__).parents[2]))
 
+from . import observe
 from .actors.classify import classify, classify_exception
 from .actors.errors import (
     AllCandidatesFailed,
@@ -77,5 +78,6 @@ __all__ = [
     "classify",
     "classify_exception",
     "load_config",
+    "observe",
     "open_router",
 ]
