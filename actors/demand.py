@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 ASCII_PER_TOKEN: Final = 4
 OTHERS_PER_TOKEN: Final = 1.5
@@ -19,9 +19,27 @@ TOKENS_PER_MESSAGE: Final = 4
 TOKENS_PER_IMAGE: Final = 800
 TOKENS_MAX: Final = 10**12
 """No request needs more tokens; what a body says beyond that is not to be computed with."""
-TEXTS: Final = ("input", "prompt", "tools", "functions", "response_format")
+MESSAGES: Final = ("messages", "contents")
+"""Where a body's messages are, in the dialects that there are."""
+TEXTS: Final = (
+    "input",
+    "instructions",
+    "prompt",
+    "system",
+    "systemInstruction",
+    "system_instruction",
+    "tools",
+    "functions",
+    "response_format",
+)
 """What counts of a body besides its messages."""
+LIMITS: Final = ("max_completion_tokens", "max_output_tokens", "maxOutputTokens", "max_tokens")
+"""What a body, or its `generationConfig`, calls the most tokens that its answer may take."""
 IMAGE_PARTS: Final = frozenset({"image_url", "input_image", "image"})
+OTHER_PARTS: Final = frozenset({"input_audio", "input_file", "file", "document"})
+"""Parts that hold a file, by their type; their bytes are no text."""
+INLINE: Final = ("inlineData", "inline_data", "fileData", "file_data")
+"""What a part of Gemini's holds a file in."""
 
 
 @frozen
@@ -38,20 +56,28 @@ class Capabilities:
 
 @frozen
 class Demand:
-    """What a request needs: prompt tokens (estimated), tokens that its answer may take, images, tools."""
+    """What a request needs: prompt tokens (estimated), tokens that its answer may take, images, tools.
+
+    `embedding` is the one model that may answer, where another's vectors would not be comparable; `unspoken` are the
+    dialects in which the request cannot be said, with what of it cannot.
+    """
 
     prompt_tokens: int = 0
     answer_tokens: int = 0
     images: bool = False
     tools: bool = False
+    embedding: str | None = None
+    unspoken: Mapping[str, str] = field(factory=dict)
 
     @property
     def tokens(self) -> int:
         """The tokens to reserve: the prompt's and the answer's."""
         return self.prompt_tokens + self.answer_tokens
 
-    def unfit_for(self, can: Capabilities, tpm: float | None) -> str | None:
+    def unfit_for(self, can: Capabilities, tpm: float | None, model: str | None = None) -> str | None:
         """Say why a candidate cannot take this request at all, or return ``None``."""
+        if self.embedding is not None and model is not None and model != self.embedding:
+            return f"its embeddings are not those of {self.embedding}, and mix_embeddings is off"
         window = can.context_window
         if window is not None and self.prompt_tokens > window:
             return f"the prompt has about {self.prompt_tokens} tokens, its context window {window}"
@@ -67,20 +93,29 @@ class Demand:
 def estimate_demand(body: Mapping[str, Any]) -> Demand:
     """Read from a request's body what it needs. Whatever is not of the expected shape counts as nothing."""
     texts = _Tally()
-    messages = body.get("messages")
-    for message in messages if isinstance(messages, Sequence) and not isinstance(messages, str) else ():
-        texts.tokens += TOKENS_PER_MESSAGE
-        texts.add(message)
+    for name in MESSAGES:
+        messages = body.get(name)
+        for message in messages if isinstance(messages, Sequence) and not isinstance(messages, str) else ():
+            texts.tokens += TOKENS_PER_MESSAGE
+            texts.add(message)
     for name in TEXTS:
         if name in body:
             texts.add(body[name])
-    answer = body.get("max_completion_tokens") or body.get("max_tokens")
     return Demand(
         prompt_tokens=math.ceil(texts.tokens),
-        answer_tokens=_sane(answer),
+        answer_tokens=_answer_tokens(body),
         images=texts.images,
         tools=bool(body.get("tools") or body.get("functions")),
     )
+
+
+def _answer_tokens(body: Mapping[str, Any]) -> int:
+    config = body.get("generationConfig")
+    for said in (body, config) if isinstance(config, Mapping) else (body,):
+        for name in LIMITS:
+            if said.get(name):
+                return _sane(said[name])
+    return 0
 
 
 def _sane(tokens: object) -> int:
@@ -101,14 +136,29 @@ class _Tally:
             if isinstance(item, str):
                 self.tokens += text_tokens(item)
             elif isinstance(item, Mapping):
-                kind = item.get("type")  # in a tool's schema this may be anything
-                if isinstance(kind, str) and kind in IMAGE_PARTS:
-                    self.images = True
-                    self.tokens += TOKENS_PER_IMAGE
-                else:
+                kind = _part(item)
+                if kind is None:
                     stack.extend(item.values())
+                else:
+                    self.images = self.images or kind == "image"
+                    self.tokens += TOKENS_PER_IMAGE
             elif isinstance(item, (list, tuple)):
                 stack.extend(item)
+
+
+def _part(item: Mapping[Any, Any]) -> str | None:
+    """Return what kind of file a part of a message holds, ``None`` if it is no file."""
+    kind = item.get("type")  # in a tool's schema this may be anything
+    if isinstance(kind, str) and kind in IMAGE_PARTS:
+        return "image"
+    if isinstance(kind, str) and kind in OTHER_PARTS and len(item) > 1:
+        return "file"
+    for name in INLINE:
+        held = item.get(name)
+        if isinstance(held, Mapping):
+            mime = held.get("mimeType") or held.get("mime_type")
+            return "image" if str(mime).startswith("image/") else "file"
+    return None
 
 
 def text_tokens(text: str) -> float:

@@ -7,8 +7,12 @@ policy table. How a status, headers and a body become a `Failure` is told in `cl
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
+
+STRUCK: Final = "[secret]"
+"""What stands in place of a secret."""
 
 
 class Reason(StrEnum):
@@ -65,6 +69,7 @@ class Failure:
         status: the HTTP status, ``None`` where there was no HTTP answer.
         retry_after: the wait in seconds that the provider stated, unbounded, or ``None``.
         message: what the provider said, shortened and without secrets.
+        body: the provider's own words in full where the request itself is at fault, without secrets; else nothing.
 
     """
 
@@ -73,6 +78,7 @@ class Failure:
     status: int | None = None
     retry_after: float | None = None
     message: str = ""
+    body: bytes = field(default=b"", repr=False)
 
     @classmethod
     def of(
@@ -92,10 +98,14 @@ class Failure:
         return self.scope is not Scope.REQUEST
 
     def without(self, secret: str) -> Failure:
-        """Return the failure with every occurrence of a secret struck from its message."""
-        if not secret or secret not in self.message:
+        """Return the failure with every occurrence of a secret struck from what the provider said."""
+        if not secret or not (secret in self.message or secret.encode() in self.body):
             return self
-        return evolve(self, message=self.message.replace(secret, "[secret]"))
+        return evolve(
+            self,
+            message=self.message.replace(secret, STRUCK),
+            body=self.body.replace(secret.encode(), STRUCK.encode()),
+        )
 
     def __str__(self) -> str:
         status = "" if self.status is None else f" (HTTP {self.status})"

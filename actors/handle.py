@@ -7,18 +7,17 @@ doing, and takes its leash along. Where a deadline and an answer fall on the sam
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 
+from .call_checks import check_call, rejected
 from .demand import Demand, estimate_demand
 from .errors import (
     DeadlineExceeded,
-    RequestRejected,
     RouterClosed,
     RouterCrashed,
     RouterOverloaded,
@@ -26,12 +25,12 @@ from .errors import (
     UnknownModel,
 )
 from .events import Events
-from .failures import Failure, Reason
 from .identity import ModelKey
 from .itinerary import Candidate
 from .mailbox import Mailbox, Slot
 from .messages import Call, Leash, OnInterrupt, Refusal, Reset
 from .part import ModelStatus, Part
+from .providers.dialects import unspoken
 from .reply import Reply, ReplyStream
 from .router import CallerLeft, Finished, Route, RouterMessage, Word
 from .trace import Sink, Trace
@@ -39,7 +38,7 @@ from .trace import Sink, Trace
 LONGEST: Final = 1e9
 """Seconds; a longer timeout is as good as none."""
 
-_write: Final = json.JSONEncoder(allow_nan=False).encode
+EMBEDDINGS: Final = "/embeddings"
 
 
 @frozen
@@ -66,6 +65,7 @@ class House:
     trace: Trace
     default_timeout: float
     max_pending: int
+    mix_embeddings: bool = False
 
 
 class Router:
@@ -127,7 +127,7 @@ class Router:
         try:
             interrupt = OnInterrupt(on_interrupt)
         except ValueError:
-            raise _rejected(f"on_interrupt is 'raise' or 'restart', not {on_interrupt!r}") from None
+            raise rejected(f"on_interrupt is 'raise' or 'restart', not {on_interrupt!r}") from None
         call = Call(
             model,
             _chat_body(messages, params),
@@ -152,7 +152,7 @@ class Router:
     async def request(self, call: Call) -> Reply:
         """Send any call, body in and body out; raises what `chat` raises."""
         if call.stream:
-            raise _rejected("request() answers with a whole reply; use stream() to read one as it is written")
+            raise rejected("request() answers with a whole reply; use stream() to read one as it is written")
         route = self._enter(call)
         reason = "left"
         try:
@@ -164,7 +164,7 @@ class Router:
         finally:
             self._leave(route, reason)
         assert isinstance(word, Finished), "a request that is not streamed is told its end only"
-        return Reply(word.answer.body, word.served_by, tuple(route.records))
+        return Reply.of(word.answer, word.served_by, route.records)
 
     @property
     def requests(self) -> int:
@@ -197,9 +197,11 @@ class Router:
             RequestRejected: `request` cannot be written as JSON.
 
         """
-        _check_json(request)
+        call = Call(model, request)
+        check_call(call)
         demand = estimate_demand(request)
         _, plan = self._house.plan(model, demand.images)
+        demand = self._with_what_is_foreign(demand, call, plan)
         now = trio.current_time()
         return tuple(self._prospect(candidate, demand, now) for candidate in plan)
 
@@ -230,10 +232,10 @@ class Router:
         if len(self._pending) >= self._house.max_pending:
             raise RouterOverloaded(self._house.max_pending)
         timeout = _seconds(self._timeout(call))
-        _check_endpoint(call.endpoint)
-        _check_json(call.body)
+        check_call(call)
         demand = estimate_demand(call.body)
         model, plan = self._house.plan(call.model, demand.images)
+        demand = self._with_what_is_foreign(demand, call, plan)
         self._requests += 1
         route = Route(
             id=self._requests,
@@ -310,8 +312,15 @@ class Router:
         for request in list(self._pending):
             self.closed(request)
 
+    def _with_what_is_foreign(self, demand: Demand, call: Call, plan: Sequence[Candidate]) -> Demand:
+        """Add what only some of these candidates can say, or only one model can answer."""
+        if call.endpoint == EMBEDDINGS and not self._house.mix_embeddings:
+            demand = evolve(demand, embedding=plan[0].key.model)
+        said = unspoken(call, (candidate.dialect for candidate in plan))
+        return evolve(demand, unspoken=said) if said else demand
+
     def _prospect(self, candidate: Candidate, demand: Demand, now: float) -> Prospect:
-        unfit = demand.unfit_for(candidate.capabilities, candidate.tpm)
+        unfit = candidate.unfit_for(demand)
         if unfit is not None:
             return Prospect(candidate.key, False, Refusal.UNFIT, unfit)
         obstacle = self._house.parts[candidate.key.name].obstacle(now, demand.tokens)
@@ -320,51 +329,18 @@ class Router:
         return Prospect(candidate.key, False, obstacle.refusal, obstacle.words(now), obstacle.ready_at)
 
 
-def _rejected(message: str) -> RequestRejected:
-    return RequestRejected(Failure.of(Reason.FORMAT, message))
-
-
 def _seconds(timeout: object) -> float:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
-        raise _rejected(f"timeout is a number of seconds above 0, not {timeout!r}")
+        raise rejected(f"timeout is a number of seconds above 0, not {timeout!r}")
     return min(timeout, LONGEST)
 
 
 def _chat_body(messages: object, params: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(messages, str | bytes) or not isinstance(messages, Sequence):
-        raise _rejected('messages is a list such as [{"role": "user", "content": "Hello"}]')
+        raise rejected('messages is a list such as [{"role": "user", "content": "Hello"}]')
     for i, message in enumerate(messages):
         if not isinstance(message, Mapping):
-            raise _rejected(f"messages[{i}] is a mapping with a role and a content, not {type(message).__name__}")
+            raise rejected(f"messages[{i}] is a mapping with a role and a content, not {type(message).__name__}")
     if "stream" in params:
-        raise _rejected("stream is not a parameter: use Router.stream to read a reply as it is written")
+        raise rejected("stream is not a parameter: use Router.stream to read a reply as it is written")
     return {**params, "messages": [dict(message) for message in messages]}
-
-
-def _check_endpoint(endpoint: object) -> None:
-    """Refuse what is no path below the API's base: put after a host's name, it could make it another's."""
-    if not isinstance(endpoint, str) or not endpoint.startswith("/") or not _is_plain(endpoint):
-        raise _rejected(f'endpoint is a path such as "/chat/completions", not {endpoint!r}')
-
-
-def _is_plain(text: str) -> bool:
-    return text.isascii() and text.isprintable() and " " not in text
-
-
-def _check_json(body: object) -> None:
-    """Refuse what cannot be written as JSON, before anybody is asked."""
-    if not isinstance(body, Mapping):
-        raise _rejected(f"a body is a mapping, not {type(body).__name__}")
-    try:
-        _write(body)
-    except (TypeError, ValueError, RecursionError) as exc:
-        raise _rejected(f"{_culprit(body)} cannot be written as JSON ({exc})") from None
-
-
-def _culprit(body: Mapping[str, Any]) -> str:
-    for name, value in body.items():
-        try:
-            _write({name: value})
-        except (TypeError, ValueError, RecursionError):
-            return repr(name)
-    return "the body"

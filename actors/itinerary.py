@@ -44,6 +44,11 @@ class Candidate:
     capabilities: Capabilities = Capabilities()
     tpm: float | None = None
     retries: int = 0
+    dialect: str = "openai"
+
+    def unfit_for(self, demand: Demand) -> str | None:
+        """Say why it cannot take a request at all, or return ``None``."""
+        return demand.unspoken.get(self.dialect) or demand.unfit_for(self.capabilities, self.tpm, self.key.model)
 
 
 # Decisions
@@ -139,7 +144,7 @@ class Itinerary:
         """Leave out whoever cannot take this request at all, and ask the first of the others."""
         for turn in self._turns:
             candidate = turn.candidate
-            unfit = self.demand.unfit_for(candidate.capabilities, candidate.tpm)
+            unfit = candidate.unfit_for(self.demand)
             if unfit is not None:
                 turn.spent = True
                 self._record(candidate.key, Outcome.REFUSED, Refusal.UNFIT, unfit, now, now)

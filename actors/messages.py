@@ -90,17 +90,32 @@ class OnInterrupt(StrEnum):
 
 
 @frozen
+class FormPart:
+    """One part of a multipart form: a field's text, or a file with its name and type."""
+
+    name: str
+    content: bytes = field(repr=False)
+    filename: str | None = None
+    content_type: str | None = None
+
+
+@frozen
 class Call:
     """One request as the caller makes it: any endpoint, body in, body out.
 
     Attributes:
         model: the route that is asked for: an entry's name, a named route, or a reference to an entry.
         body: the request's JSON object, in the shape of the endpoint. Its `model` is filled in for each candidate.
-        endpoint: the path below the API's base.
+        endpoint: the path below the API's base. It tells the dialect that the request is written in.
         timeout: seconds until the request must have ended; ``None``: the config's `default_timeout`.
         wait_for_cooldown: whether it may wait for a candidate that cools, rather than fail at once.
         stream: whether the answer is read as a stream of events.
         on_interrupt: for streams, whether the next candidate starts a broken one over.
+        method: how the endpoint is asked; with ``GET`` nothing but the path is sent.
+        form: the parts of a multipart form, in order, which is then sent instead of the JSON; what `body` has becomes
+            parts of it, too.
+        headers: what is sent besides the candidate's own headers, to candidates of this call's dialect. None of them
+            may carry a credential.
 
     """
 
@@ -111,6 +126,29 @@ class Call:
     wait_for_cooldown: bool = False
     stream: bool = False
     on_interrupt: OnInterrupt = field(default=OnInterrupt.RAISE, converter=OnInterrupt)
+    method: str = "POST"
+    form: tuple[FormPart, ...] = ()
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+
+    @property
+    def dialect(self) -> str:
+        """The dialect that the request is written in.
+
+        >>> Call("m", endpoint="/messages").dialect
+        'anthropic'
+        >>> Call("m", endpoint="/models/gemini-2.5-flash:generateContent").dialect
+        'gemini'
+        """
+        return dialect_of(self.endpoint)
+
+
+def dialect_of(endpoint: str) -> str:
+    """Return whose way of speaking a path belongs to; what nobody else has is OpenAI's."""
+    if endpoint == "/messages" or endpoint.startswith("/messages/"):
+        return "anthropic"
+    if endpoint.startswith("/models/") and ":" in endpoint:
+        return "gemini"
+    return "openai"
 
 
 @frozen
@@ -126,11 +164,14 @@ class Usage:
 class Answer:
     """A complete answer as a dialect reads it, in the shape that the endpoint documents.
 
-    `tokens` is what it used, as the provider counts or else as we estimate.
+    `tokens` is what it used, as the provider counts or else as we estimate. An answer that is no JSON object (audio, an
+    image, plain text) has an empty `body`, and is `content`, of the type `content_type`.
     """
 
     body: Mapping[str, Any] = field(repr=False)
     tokens: float | None = None
+    content: bytes | None = field(default=None, repr=False)
+    content_type: str = "application/json"
 
 
 @frozen

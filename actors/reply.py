@@ -11,7 +11,7 @@ from attrs import field, frozen
 from .errors import StreamInterrupted
 from .identity import ModelKey
 from .mailbox import Slot
-from .messages import AttemptRecord, Chunk, Restarted, Usage
+from .messages import Answer, AttemptRecord, Chunk, Restarted, Usage
 from .router import Broken, Finished, StreamOpened, Word
 
 
@@ -20,7 +20,8 @@ class Reply:
     """A complete answer.
 
     Attributes:
-        body: the provider's JSON, in the shape of the endpoint that was called.
+        body: the provider's JSON, in the shape of the endpoint that was called; empty where it is no JSON object.
+        content, content_type: an answer that is no JSON object, as it came: audio, an image, plain text.
         served_by: the model key that answered.
         attempts: every attempt and refusal on the way, in order; the last one is the one that served.
 
@@ -29,6 +30,13 @@ class Reply:
     body: Mapping[str, Any] = field(repr=False)
     served_by: ModelKey
     attempts: tuple[AttemptRecord, ...]
+    content: bytes | None = field(default=None, repr=False)
+    content_type: str = "application/json"
+
+    @classmethod
+    def of(cls, answer: Answer, served_by: ModelKey, attempts: Sequence[AttemptRecord]) -> Reply:
+        """Return what a caller gets of an answer."""
+        return cls(answer.body, served_by, tuple(attempts), answer.content, answer.content_type)
 
     @property
     def text(self) -> str:
@@ -155,7 +163,7 @@ class ReplyStream:
                 return True
             case Finished():
                 self._opened = None
-                self._reply = Reply(word.answer.body, word.served_by, tuple(self._records))
+                self._reply = Reply.of(word.answer, word.served_by, self._records)
             case Broken():
                 self._opened = None
                 raise StreamInterrupted(word.served_by, "".join(self._texts), word.failure, self._records)

@@ -53,6 +53,7 @@ class Config:
         default_timeout: a request's deadline in seconds where its caller names none.
         max_pending: how many requests may be under way at once.
         max_retry_after: for how many seconds at most a provider's stated wait is believed.
+        mix_embeddings: whether a request for embeddings may fall back to another model than the one asked for.
         shutdown_timeout: how many seconds running requests have to end when the router closes.
         restarts: how often the actors may be restarted.
         disabled: names that are configured and lead to nobody, because every entry behind them is disabled.
@@ -67,6 +68,7 @@ class Config:
     default_timeout: float = 600.0
     max_pending: int = 1000
     max_retry_after: float = 600.0
+    mix_embeddings: bool = False
     shutdown_timeout: float = 5.0
     restarts: Restarts = Restarts()
     disabled: tuple[str, ...] = ()
@@ -154,6 +156,7 @@ def _load(document: Document, vault: Vault) -> Config:
         default_timeout=top["default_timeout"],
         max_pending=top["max_pending"],
         max_retry_after=top["max_retry_after"],
+        mix_embeddings=top["mix_embeddings"],
         shutdown_timeout=top["shutdown_timeout"],
         restarts=Restarts(*top["restarts"]),
         disabled=tuple(planner.idle),

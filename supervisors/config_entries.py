@@ -15,7 +15,7 @@ from ..actors.bucket import Limits
 from ..actors.demand import Capabilities
 from ..actors.identity import ModelKey, ModelRef
 from ..actors.providers.endpoint import Endpoint, Secret, TimeLimits
-from ..actors.providers.known import KNOWN_PROVIDERS
+from ..actors.providers.known import KNOWN_PROVIDERS, dialect_at
 from .config_fields import ENTRY, Values, read_fields
 from .config_mistakes import Mistaken, Spot, show
 from .config_routes import Group, key_name, parse_reference, unknown_provider
@@ -64,8 +64,8 @@ class EntryBook:
             values = read_fields(spot, ENTRY)
         except Mistaken:
             return
-        _check_together(spot, values)
         ref = self._reference(spot, values)
+        _check_together(spot, values, ref)
         keys = _keys(spot, values, ref)
         names = self._take_names(spot, values["model_name"], len(keys))
         endpoint = self._endpoint(spot, values, ref) if values["enabled"] else None
@@ -133,7 +133,8 @@ class EntryBook:
             api_base=_api_base(values, ref),
             headers=headers,
             proxy=proxy,
-            dialect=values["dialect"],
+            dialect=_dialect(values, ref),
+            api_version=values["api_version"],
             limits=TimeLimits(
                 connect=values["connect_timeout"],
                 first_event=values["first_event_timeout"],
@@ -173,13 +174,22 @@ def _api_base(values: Values, ref: ModelRef | None) -> str:
     return known.api_base if known else ""
 
 
-def _check_together(spot: Spot, values: Values) -> None:
+def _dialect(values: Values, ref: ModelRef | None) -> str:
+    """Return how an entry is spoken to: as it says, else as its provider speaks at this address."""
+    if values["dialect"] is not None:
+        return str(values["dialect"])
+    return dialect_at(ref.provider if ref else "", _api_base(values, ref))
+
+
+def _check_together(spot: Spot, values: Values, ref: ModelRef | None) -> None:
     """Note fields that are fine on their own and not together."""
     given = values.given
     if "api_key" in given and "api_keys" in given:
         spot.note("has both `api_key` and `api_keys`; put all keys into `api_keys`")
     if _has_authorization(values) and ("api_key" in given or "api_keys" in given):
         spot.note("has both a key and an `authorization` header; leave one of them out")
+    if "api_version" in given and _dialect(values, ref) != "azure" and not {"model", "dialect"} & {*values.wrong}:
+        spot.at("api_version", None).note("is for Azure only")
     if "burst" in given and not values["rpm"] and not {"rpm", "burst"} & {*values.wrong}:
         spot.at("burst", None).note("means nothing without `rpm`")
 

@@ -14,6 +14,7 @@ from attrs import Factory, define, evolve, frozen
 from ..actors.failures import Reason
 from ..actors.identity import normalise_provider
 from ..actors.policy import PRESETS, Next, Policy
+from ..actors.providers.dialects import DIALECTS
 from .config_checks import (
     Check,
     boolean,
@@ -29,9 +30,6 @@ from .config_checks import (
 from .config_mistakes import Mistaken, Spot, show
 from .config_secrets import check_credential, check_header, check_proxy
 from .config_urls import check_api_base
-
-DIALECTS: Final = ("openai",)
-"""How candidates can be spoken to."""
 
 FOREIGN_NAMES: Final = {
     "base_url": "api_base",
@@ -127,6 +125,14 @@ def api_keys(spot: Spot) -> tuple[str, ...]:
     return keys
 
 
+def api_version(spot: Spot) -> str:
+    """Check the version of an API, which becomes part of an address."""
+    version = text(spot)
+    if not version.isascii() or not version.replace("-", "").replace(".", "").isalnum():
+        raise spot.wrong(f"{show(version)} is no version; write it as 2024-10-21")
+    return version
+
+
 def headers(spot: Spot) -> dict[str, str]:
     """Check additional headers; two names that differ in upper and lower case only are the same name."""
     values: dict[str, str] = {}
@@ -189,7 +195,8 @@ ENTRY: Final[Mapping[str, Field]] = {
     "api_keys": Field(api_keys),
     "headers": Field(headers, {}),
     "proxy": Field(check_proxy),
-    "dialect": Field(one_of(*DIALECTS), "openai"),
+    "dialect": Field(one_of(*DIALECTS)),
+    "api_version": Field(api_version),
     "rpm": Field(number(1, zero=True)),
     "tpm": Field(number(1, zero=True)),
     "max_parallel": Field(whole(1, zero=True)),
@@ -240,6 +247,7 @@ TOP: Final[Mapping[str, Field]] = {
     "default_timeout": Field(seconds, 600.0),
     "max_pending": Field(whole(1), 1000),
     "max_retry_after": Field(seconds_or_none, 600.0),
+    "mix_embeddings": Field(boolean, default=False),
     "shutdown_timeout": Field(seconds_or_none, 5.0),
     "restarts": Field(restarts, (5, 60.0)),
 }

@@ -159,6 +159,7 @@ class Stage:
                 trace=self._trace,
                 default_timeout=config.default_timeout,
                 max_pending=config.max_pending,
+                mix_embeddings=config.mix_embeddings,
             )
         )
         self._root = self._supervisor(
@@ -316,7 +317,7 @@ def _name_of(error: BaseException | None) -> str:
 def _plans(config: Config, routes: Mapping[str, Sequence[ModelKey]]) -> dict[str, tuple[Candidate, ...]]:
     return {
         name: tuple(
-            Candidate(key, entry.capabilities, entry.limits.tpm, entry.retries)
+            Candidate(key, entry.capabilities, entry.limits.tpm, entry.retries, entry.endpoint.dialect)
             for key in keys
             for entry in (config.entries[key],)
         )

@@ -21,19 +21,29 @@ from .sse import SSEEvent
 _write: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
+class Untranslatable(Exception):
+    """A call cannot be said in a dialect; the message says what of it, for people: "it has no `logprobs`"."""
+
+
 @frozen
 class Outgoing:
-    """An HTTP request that is ready to be sent; `body` is its JSON. It carries the credential, and is never shown."""
+    """An HTTP request that is ready to be sent. It carries the credential, and is never shown.
+
+    `body` is its JSON, `packed` what is sent instead of that: a form.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: Mapping[str, Any] = field(repr=False)
+    packed: bytes | None = field(default=None, repr=False)
 
     @property
     def content(self) -> bytes:
         """The body as it goes onto the wire; written each time that it is asked for."""
-        return _write(self.body).encode()
+        if self.packed is not None:
+            return self.packed
+        return b"" if self.method == "GET" else _write(self.body).encode()
 
 
 class StreamReader(Protocol):
@@ -64,10 +74,23 @@ class StreamReader(Protocol):
 
 
 class Dialect(Protocol):
-    """One family's way of speaking."""
+    """One family's way of speaking.
+
+    A call is written in the dialect that its endpoint tells (`Call.dialect`). A dialect takes calls of its own as they
+    are, and those of OpenAI's chat completions it translates both ways: answers and chunks come back in OpenAI's shape.
+    """
+
+    def check(self, call: Call) -> None:
+        """See whether this call can be said in this dialect, all of it.
+
+        Raises:
+            Untranslatable: it cannot, and why.
+
+        """
+        ...
 
     def outgoing(self, endpoint: Endpoint, key: ModelKey, call: Call) -> Outgoing:
-        """Write the request for this candidate."""
+        """Write the request for this candidate; raises `Untranslatable` where `check` does."""
         ...
 
     def answer(self, call: Call, headers: Mapping[str, str], body: bytes) -> Answer | Failure:

@@ -63,8 +63,8 @@ class TimeLimits:
 class Endpoint:
     """Everything that it takes to send a request to one candidate.
 
-    `api_base` has no trailing slash. `headers` are sent besides the dialect's own; they and `proxy` may carry
-    secrets and are never shown.
+    `api_base` has no trailing slash. `api_version` is for dialects that want one. `headers` are sent besides the
+    dialect's own; they and `proxy` may carry secrets and are never shown.
     """
 
     api_base: str
@@ -72,6 +72,7 @@ class Endpoint:
     headers: Mapping[str, str] = field(factory=dict, repr=_show_names)
     proxy: str | None = field(default=None, repr=lambda proxy: "None" if proxy is None else "'…'")
     dialect: str = "openai"
+    api_version: str | None = None
     limits: TimeLimits = TimeLimits()
 
     def secrets(self) -> tuple[str, ...]:

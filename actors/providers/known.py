@@ -21,6 +21,25 @@ class KnownProvider:
     key_variable: str | None = None
 
 
+PROVIDER_DIALECTS: Final[Mapping[str, str]] = {
+    "azure": "azure",
+}
+"""How those speak who do not speak as OpenAI does."""
+
+
+def dialect_at(provider: str, api_base: str) -> str:
+    """Return how a provider is spoken to at an address, where nobody says otherwise.
+
+    Some have an address at which they speak as OpenAI does, too.
+
+    >>> dialect_at("gemini", "https://generativelanguage.googleapis.com/v1beta/openai")
+    'openai'
+    """
+    return (
+        "openai" if api_base.endswith("/openai") and provider != "azure" else PROVIDER_DIALECTS.get(provider, "openai")
+    )
+
+
 KNOWN_PROVIDERS: Final[Mapping[str, KnownProvider]] = {
     "anthropic": KnownProvider("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
     "cerebras": KnownProvider("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),

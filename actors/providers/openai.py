@@ -7,7 +7,6 @@ choices, is a failure.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -18,8 +17,11 @@ from ..demand import estimate_demand, text_tokens
 from ..failures import Failure, Reason
 from ..identity import ModelKey
 from ..messages import Answer, Call, Chunk
-from .dialect import Outgoing, StreamReader, any_json
+from .dialect import Outgoing, StreamReader, Untranslatable
 from .endpoint import Endpoint
+from .openai_events import EventReader
+from .outgoing import write
+from .reading import is_error, is_opaque, malformed, read_json, used_tokens
 from .sse import SSEEvent
 
 CHAT: Final = "/chat/completions"
@@ -29,40 +31,43 @@ MAX_TOOL_CALLS: Final = 1_024
 
 
 class OpenAIDialect:
-    """Chat completions, and any other endpoint whose body is a JSON object."""
+    """Chat completions, and whatever else OpenAI has."""
+
+    def check(self, call: Call) -> None:
+        """Nothing is translated into this dialect."""
+        if call.dialect != "openai":
+            raise Untranslatable(f"it does not speak {call.dialect}'s {call.endpoint}")
 
     def outgoing(self, endpoint: Endpoint, key: ModelKey, call: Call) -> Outgoing:
         """Write the request: the caller's body, this candidate's model and credential."""
-        body = {**call.body, "model": key.model}
-        if call.stream or body.get("stream"):
-            body["stream"] = call.stream  # the call decides how its answer is read
-        headers = {"content-type": "application/json", "accept": "application/json"}
-        if call.stream:
-            headers["accept"] = "text/event-stream"
-        if endpoint.secret is not None:
-            headers["authorization"] = f"Bearer {endpoint.secret.reveal()}"
-        headers.update((name.lower(), value) for name, value in endpoint.headers.items())
+        self.check(call)
+        secret = {} if endpoint.secret is None else {"authorization": f"Bearer {endpoint.secret.reveal()}"}
         # Whatever the caller names is a path: it never becomes part of the host that the credential is sent to.
         url = f"{endpoint.api_base}/{call.endpoint.lstrip('/')}"
-        return Outgoing("POST", url, headers, body)
+        return write(call, url, endpoint, key.model, secret)
 
     def answer(self, call: Call, headers: Mapping[str, str], body: bytes) -> Answer | Failure:
         """Read a 2xx body."""
-        data = _read_json(body)
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if call.endpoint != CHAT and is_opaque(kind):
+            return Answer({}, content=body, content_type=kind)
+        data = read_json(body)
         if not isinstance(data, dict):
-            return _malformed(headers, body, "the answer is not a JSON object")
-        if _is_error(data):
-            return _malformed(headers, body, "the answer is an error")
+            return malformed(headers, body, "the answer is not a JSON object")
+        if is_error(data):
+            return malformed(headers, body, "the answer is an error")
         if call.endpoint == CHAT and not _messages(data):
-            return _malformed(headers, body, "the answer has no choices")
-        return Answer(data, _used(data))
+            return malformed(headers, body, "the answer has no choices")
+        return Answer(data, used_tokens(data))
 
     def reader(self, call: Call, headers: Mapping[str, str]) -> StreamReader:
-        """Return a reader for one stream of chunks."""
-        return ChatStreamReader(call.body, headers)
+        """Return a reader for one stream of chunks, or of events."""
+        return ChatStreamReader(call.body, headers) if call.endpoint == CHAT else EventReader(call, headers)
 
     def chunks_of(self, answer: Answer) -> Chunk:
         """Turn a whole answer into one chunk: each message becomes a delta."""
+        if not _messages(answer.body):
+            return Chunk("", answer.body)  # of another endpoint than chat
         choices = [
             {**{k: v for k, v in choice.items() if k != "message"}, "delta": choice["message"]}
             for choice in answer.body["choices"]
@@ -104,8 +109,8 @@ class ChatStreamReader:
             return None
         if data == DONE:
             self.closed = bool(self._choices)
-            return None if self.closed else _malformed(self._headers, b"", "the stream has no choices")
-        chunk = _read_json(data)
+            return None if self.closed else malformed(self._headers, b"", "the stream has no choices")
+        chunk = read_json(data)
         failure = self._fault(chunk, event)
         if failure is not None:
             return failure
@@ -122,9 +127,9 @@ class ChatStreamReader:
     def _fault(self, chunk: Any, event: SSEEvent) -> Failure | None:
         """Say what is wrong with an event, if anything is."""
         if not isinstance(chunk, dict):
-            return _malformed(self._headers, event.data.encode(), "an event of the stream is not a JSON object")
-        if _is_error(chunk) or event.event == "error":
-            return _malformed(self._headers, event.data.encode(), "the stream holds an error")
+            return malformed(self._headers, event.data.encode(), "an event of the stream is not a JSON object")
+        if is_error(chunk) or event.event == "error":
+            return malformed(self._headers, event.data.encode(), "the stream holds an error")
         if not self.started and not isinstance(chunk.get("choices"), list):
             # Some say what is wrong without calling it an error: {"base_resp": {"status_code": 1008}}
             failure = classify(200, self._headers, event.data.encode())
@@ -140,7 +145,7 @@ class ChatStreamReader:
         body: dict[str, Any] = {**self._head, "object": "chat.completion", "choices": choices}
         if self._usage is not None:
             body["usage"] = self._usage
-        used = _used(body)
+        used = used_tokens(body)
         if used is None and self.started:
             used = estimate_demand(self._request).prompt_tokens + self._written
         return Answer(body, used)
@@ -279,11 +284,6 @@ def _text_of(choices: Iterable[Any]) -> str:
     return "".join(texts)
 
 
-def _is_error(data: Mapping[str, Any]) -> bool:
-    """Whether this says that it is an error, in one of the ways in which servers say so."""
-    return bool(data.get("error")) or "error" in (data.get("object"), data.get("type"))
-
-
 def _messages(data: Mapping[str, Any]) -> bool:
     choices = data.get("choices")
     return (
@@ -291,38 +291,3 @@ def _messages(data: Mapping[str, Any]) -> bool:
         and bool(choices)
         and all(isinstance(choice, dict) and isinstance(choice.get("message"), dict) for choice in choices)
     )
-
-
-def _used(data: Mapping[str, Any]) -> float | None:
-    """Return the tokens that the provider counted: its total, else the sum of the two that make it."""
-    usage = any_json(data.get("usage"))
-    if not isinstance(usage, dict):
-        return None
-    total = _count(usage.get("total_tokens"))
-    if total is None:
-        prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-        total = prompt + completion if prompt is not None and completion is not None else None
-    return total
-
-
-def _count(value: object) -> float | None:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1e12:
-        return float(value)
-    return None
-
-
-def _read_json(body: bytes | str) -> Any:
-    """Return what the body says, or ``None`` for whatever is not JSON, too deep or too odd."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _malformed(headers: Mapping[str, str], body: bytes, what: str) -> Failure:
-    """Tell an error inside a 200 from an answer that is simply not one; the latter is the server's error."""
-    failure = classify(200, headers, body)
-    if failure.reason is not Reason.UNKNOWN:
-        return failure
-    said = f"{what}: {failure.message}" if failure.message else what
-    return Failure.of(Reason.SERVER_ERROR, said, status=200, retry_after=failure.retry_after)

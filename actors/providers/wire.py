@@ -9,7 +9,7 @@ The caller's own deadline stands in that scope already, and is not touched.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -23,10 +23,10 @@ from ..identity import ModelKey
 from ..messages import Answer, Chunk
 from ..worker import Progress
 from .body import AnyBody, BadBody
-from .dialect import Dialect, StreamReader
+from .dialect import StreamReader
+from .dialects import DIALECTS
 from .endpoint import Endpoint, TimeLimits
 from .line import Incoming, Line
-from .openai import OpenAIDialect
 from .sse import SSEEvent, SSEParser, SSETooLong
 from .stated import stated_left
 
@@ -53,8 +53,6 @@ DRAIN_TIME: Final = 0.25
 
 CUT: Final = "…"
 """How a message ends that was too long."""
-
-DIALECTS: Final[Mapping[str, Dialect]] = {"openai": OpenAIDialect()}
 
 NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
@@ -178,6 +176,9 @@ class HttpWire:
         left = patience.stand_down() - trio.current_time()
         content = await answer.body.read_up_to(MAX_ERROR_BYTES, within=min(left, ERROR_TIME))
         failure = classify(answer.status, answer.headers, content, provider=self._key.provider)
+        if not failure.retriable:
+            # Its caller is to see what the provider says of it.
+            return evolve(failure, body=content if len(content) < MAX_ERROR_BYTES else b"")
         if answer.redirects and failure.reason is Reason.UNKNOWN:
             return evolve(failure, message="the provider redirects elsewhere, which is not followed: check api_base")
         return failure

@@ -168,7 +168,7 @@ def cooldown_not_waited_for() -> list[Patch]:
 @bug("journeys", "images are sent to candidates that cannot see", ORDER, "provenance", ONE_ANSWER, NEEDLESS)
 def images_to_the_blind() -> list[Patch]:
     def make(original: Any) -> Any:
-        def unfit_for(self: Demand, can: Any, tpm: float | None) -> str | None:
+        def unfit_for(self: Demand, can: Any, tpm: float | None, model: Any = None) -> str | None:
             found: str | None = original(self, evolve(can, vision=None), tpm)
             return found
 

@@ -29,7 +29,7 @@ from .actors.events import Events
 from .actors.failures import Failure, Reason, Scope
 from .actors.handle import Prospect, Router
 from .actors.identity import ModelKey, ModelRef
-from .actors.messages import AttemptRecord, Call, Chunk, OnInterrupt, Outcome, Refusal, Restarted, Usage
+from .actors.messages import AttemptRecord, Call, Chunk, FormPart, OnInterrupt, Outcome, Refusal, Restarted, Usage
 from .actors.part import ModelStatus, State
 from .actors.reply import Reply, ReplyStream
 from .actors.trace import Fact, Kind
@@ -49,6 +49,7 @@ __all__ = [
     "Events",
     "Fact",
     "Failure",
+    "FormPart",
     "Kind",
     "ModelKey",
     "ModelRef",

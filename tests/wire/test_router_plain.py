@@ -153,7 +153,7 @@ def test_any_other_endpoint_is_body_in_body_out() -> None:
 
 def test_an_error_object_from_another_endpoint_is_not_served() -> None:
     async def scene(it: Cast) -> None:
-        reply = await it.router.request(Call("first", {"input": ["Hi"]}, endpoint="/embeddings"))
+        reply = await it.router.request(Call("first", {"input": ["Hi"]}, endpoint="/moderations"))
         assert reasons(reply.attempts) == fell_back(Reason.SERVER_ERROR)
 
     error = {"object": "error", "message": "The engine is gone.", "code": None}

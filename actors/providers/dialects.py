@@ -1,0 +1,28 @@
+"""The dialects by name, and what of a call they cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from ..messages import Call
+from .azure import AzureDialect
+from .dialect import Dialect, Untranslatable
+from .openai import OpenAIDialect
+
+DIALECTS: Final[Mapping[str, Dialect]] = {
+    "openai": OpenAIDialect(),
+    "azure": AzureDialect(),
+}
+"""How candidates can be spoken to."""
+
+
+def unspoken(call: Call, names: Iterable[str]) -> dict[str, str]:
+    """Return, for each of these dialects that cannot say a call, why it cannot."""
+    said: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        try:
+            DIALECTS[name].check(call)
+        except Untranslatable as exc:
+            said[name] = str(exc)
+    return said
