@@ -31,7 +31,9 @@ IMAGES: Final = {name: name for name in ("image/png", "image/jpeg", "image/gif",
 ARGUMENTS_DEEP_MAX: Final = 200
 """How deeply the arguments of a tool call may be nested."""
 
-LEFT_OUT_OF_MESSAGES: Final = frozenset({"annotations", "reasoning", "reasoning_content", "reasoning_details"})
+LEFT_OUT_OF_MESSAGES: Final = frozenset(
+    {"annotations", "extra_content", "reasoning", "reasoning_content", "reasoning_details"}
+)
 """What other providers add to their answers about them, and callers send back: no part of what was said."""
 
 LEFT_OUT_OF_CALLS: Final = frozenset({"index", "extra_content"})
