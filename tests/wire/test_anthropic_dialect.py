@@ -190,8 +190,11 @@ def _without_blanks(message: dict[str, Any]) -> dict[str, Any]:
         ({"messages": [{"role": "critic", "content": "x"}]}, "`messages[0].role`"),
         ({"messages": [{"role": "user", "content": 5}]}, "`messages[0].content` is not a list"),
         ({"messages": [{"role": "user", "content": "x", "name": "Bob"}]}, "it has no `name` (messages[0])"),
-        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "a input_audio"),
-        ({"messages": [{"role": "assistant", "content": [IMAGE]}]}, "`messages[0].content[0]`, a image_url"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]},
+            "`messages[0].content[0]` (input_audio)",
+        ),
+        ({"messages": [{"role": "assistant", "content": [IMAGE]}]}, "`messages[0].content[0]` (image_url)"),
         ({"messages": [calling(call("a:0")), result("a:0")]}, "`messages[0].tool_calls[0].id`"),
         ({"messages": [calling(call(arguments="[]")), result()]}, "is not a JSON object"),
         ({"messages": [calling(call(arguments="{")), result()]}, "is not JSON"),
@@ -556,6 +559,20 @@ def test_a_tool_input_that_stands_in_its_block_from_the_beginning_is_read() -> N
     native = DIALECT.reader(NATIVE, {})
     read(native, [event(each) for each in events])
     assert native.answer().body["content"] == [block]
+
+
+def test_calls_that_all_claim_the_same_place_are_told_apart() -> None:
+    events: list[dict[str, Any]] = [START]
+    for id_ in "abc":
+        events += [
+            {"type": "content_block_start", "index": 0, "content_block": {**TOOL, "id": id_}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": "{}"}},
+            {"type": "content_block_stop", "index": 0},
+        ]
+    reader = DIALECT.reader(CHAT, {})
+    read(reader, [event(each) for each in events])
+    calls = Reply(reader.answer().body, KEY, ()).tool_calls
+    assert [(each["id"], each["function"]["arguments"]) for each in calls] == [("a", "{}"), ("b", "{}"), ("c", "{}")]
 
 
 def test_arguments_that_are_cut_short_are_handed_on_as_far_as_they_came() -> None:
