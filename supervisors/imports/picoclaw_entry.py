@@ -111,8 +111,6 @@ class Entries:
         url = api_base(stated, str(stated.value), ours, own_dialect=provider in words.OWN_DIALECT)
         if url is None:
             raise _LeftOut("its address cannot be used")
-        if provider == "anthropic-messages" and url:
-            raise _LeftOut("it is spoken to in Anthropic's dialect, at an address other than Anthropic's own")
         return url or None
 
     def _set_keys(self, place: Place, provider: str, fields: Fields) -> None:

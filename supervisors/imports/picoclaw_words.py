@@ -9,6 +9,7 @@ from .litellm_words import NO_COUNTERPART, REQUEST_PARAMETERS
 
 PROVIDERS: Final[Mapping[str, str | None]] = {
     "alibaba-coding": None,
+    "alibaba-coding-anthropic": None,
     "anthropic": None,
     "anthropic-messages": None,
     "avian": "https://api.avian.io/v1",
@@ -72,14 +73,16 @@ ALIASES: Final[Mapping[str, str]] = {
 }
 """Other names of its providers, those of the older `providers` section included."""
 
-OURS: Final[Mapping[str, str]] = {"anthropic-messages": "anthropic"}
+OURS: Final[Mapping[str, str]] = {
+    "alibaba-coding-anthropic": "coding-plan-anthropic",
+    "anthropic-messages": "anthropic",
+}
 """Providers that have another name here."""
 
-OWN_DIALECT: Final = frozenset({"anthropic-messages", "gemini", "anthropic"})
+OWN_DIALECT: Final = frozenset({"alibaba-coding-anthropic", "anthropic", "anthropic-messages", "gemini"})
 """Providers that it does not speak the OpenAI dialect with."""
 
 UNREACHABLE: Final[Mapping[str, str]] = {
-    "alibaba-coding-anthropic": "it is spoken to in Anthropic's dialect; `coding-plan/…` has the same models",
     "antigravity": "it signs in with a Google account; `gemini/…` with a key of AI Studio has such models",
     "bedrock": "its requests are signed with AWS credentials",
     "claude-cli": "it runs a program on this machine; `anthropic/…` with a key has the same models",

@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ...actors.identity import normalise_provider
-from ...actors.providers.known import KNOWN_PROVIDERS
+from ...actors.providers.known import KNOWN_PROVIDERS, PROVIDER_DIALECTS
 from ..config_checks import Check
 from ..config_fields import ENTRY
 from ..config_mistakes import Spot
@@ -122,7 +122,8 @@ def _judge_header(place: Place, name: str, source: str) -> str | None:
 def api_base(place: Place, url: str, provider: str, *, own_dialect: bool) -> str | None:
     """Return a base URL; ``""`` if it is that of the provider, which needs not be said.
 
-    `own_dialect` says that the other program would not speak the OpenAI dialect at this address.
+    `own_dialect` says that the other program would not speak the OpenAI dialect at this address; neither do we, if the
+    provider has a dialect of its own here, too.
     """
     url = _without_endpoint(url.strip())
     wrong = place.judge(ENTRY["api_base"].check, url)
@@ -135,7 +136,7 @@ def api_base(place: Place, url: str, provider: str, *, own_dialect: bool) -> str
     if own_dialect and same_host:
         place.use()
         return ""
-    if not own_dialect:
+    if not own_dialect or normalise_provider(provider) in PROVIDER_DIALECTS:
         place.use()
     elif known is not None and known.key_variable is None and urlsplit(url).path in ("", "/"):
         place.change("`/v1` is added, where this server offers the OpenAI dialect")
