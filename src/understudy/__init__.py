@@ -6,6 +6,8 @@ An actor-based runtime on trio. Start at `open_router`.
 from __future__ import annotations
 
 from pathlib import Path as _Path
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 # A checkout without symbolic links (some archives, some file systems) has plain files where the links to the
 # rooms should be; the rooms are then found at the repository's root.
@@ -35,6 +37,9 @@ from .actors.reply import Reply, ReplyStream
 from .actors.trace import Fact, Kind
 from .supervisors.config import Config, load_config
 from .supervisors.runtime import open_router
+
+if _TYPE_CHECKING:
+    from . import portal as portal  # re-exported: see `__getattr__`
 
 __version__ = "0.1.0"
 
@@ -78,3 +83,12 @@ __all__ = [
     "load_config",
     "open_router",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """Bring `understudy.portal` along when it is first used: only then is asyncio needed."""
+    if name != "portal":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return import_module(f"{__name__}.portal")
