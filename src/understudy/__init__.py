@@ -5,9 +5,8 @@ An actor-based runtime on trio. Start at `open_router`.
 
 from __future__ import annotations
 
+import typing as _typing
 from pathlib import Path as _Path
-from typing import TYPE_CHECKING as _TYPE_CHECKING
-from typing import Any as _Any
 
 # A checkout without symbolic links (some archives, some file systems) has plain files where the links to the
 # rooms should be; the rooms are then found at the repository's root.
@@ -38,7 +37,7 @@ from .actors.trace import Fact, Kind
 from .supervisors.config import Config, load_config
 from .supervisors.runtime import open_router
 
-if _TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from . import portal as portal  # re-exported: see `__getattr__`
 
 __version__ = "0.1.0"
@@ -85,10 +84,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> _Any:
-    """Bring `understudy.portal` along when it is first used: only then is asyncio needed."""
-    if name != "portal":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not _typing.TYPE_CHECKING:  # to a type checker it would be an answer to every name
 
-    return import_module(f"{__name__}.portal")
+    def __getattr__(name: str) -> _typing.Any:
+        """Bring `understudy.portal` along when it is first used: only then is asyncio needed."""
+        if name != "portal":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return import_module(f"{__name__}.portal")

@@ -25,6 +25,8 @@ AHEAD: Final = 16
 
 CLOSED: Final = "it has been closed: read it within its `with` block"
 
+TWICE: Final = "a stream is opened once: call router.stream(…) again for another"
+
 
 @define(eq=False)
 class Errand:
@@ -73,7 +75,7 @@ class Errand:
         """Say a word; while the caller is `AHEAD` words behind, wait, but not longer than `until`."""
         self.hatch.say(word)
         if len(self.hatch.words) < AHEAD:
-            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint_if_cancelled()
             return
         self._room = trio.Event()
         # Looked at once more: what was taken before there was an event has set none.

@@ -66,6 +66,7 @@ class Exchange:
         try:
             await errand.say(Head(response.status_code, response.headers.raw, _movable(response.extensions)))
             async for piece in pieces:
+                await trio.lowlevel.checkpoint()  # a body that is at hand would hold everybody else up
                 await errand.say(piece)
         finally:
             with trio.move_on_after(LINGER_MAX_S, shield=True):

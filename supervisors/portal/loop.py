@@ -12,8 +12,9 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import WeakSet
 
-from .errand import CLOSED, Errand
+from .errand import CLOSED, TWICE, Errand
 from .hatch import Hatch, Nothing
 from .thread import LINGER_MAX_S, Portal
 
@@ -50,7 +51,8 @@ class LoopHatch(Hatch):
     def __init__(self, bell: Bell) -> None:
         super().__init__()
         self._bell = bell
-        self._waiters: list[asyncio.Future[None]] = []
+        # Weak, so that trio's thread does not keep a task alive that is thrown away together with its loop.
+        self._waiters: WeakSet[asyncio.Future[None]] = WeakSet()
 
     def ring(self) -> None:  # noqa: D102  # as said there
         self._bell.ring(self)
@@ -96,11 +98,11 @@ class LoopHatch(Hatch):
 
     async def _doze(self) -> None:
         waiter = self._bell.loop.create_future()
-        self._waiters.append(waiter)
+        self._waiters.add(waiter)
         try:
             await waiter
         finally:
-            self._waiters.remove(waiter)
+            self._waiters.discard(waiter)
 
 
 class LoopErrand:
@@ -110,12 +112,13 @@ class LoopErrand:
         self._portal = portal
         self.hatch = LoopHatch(bell)
         self.errand = Errand(act, self.hatch)
+        self._is_sent = False
         self._is_left = False
 
     async def call(self) -> Any:
         """Send it and wait for its end; leave it when cancelled."""
+        self._send()
         try:
-            self._portal.send(self.errand)
             await self.hatch.wait()
         except BaseException as exc:
             await self.leave(exc)
@@ -124,8 +127,8 @@ class LoopErrand:
 
     async def open(self) -> Any:
         """Send it and wait for its first word, or for the exception with which it ends before; leave it then."""
+        self._send()
         try:
-            self._portal.send(self.errand)
             return await self.next()
         except BaseException as exc:
             await self.leave(exc)
@@ -149,15 +152,21 @@ class LoopErrand:
             if word is not Nothing.YET:
                 return word
 
+    def _send(self) -> None:
+        if self._is_sent:
+            raise RuntimeError(TWICE)
+        self._is_sent = True
+        self._portal.send(self.errand)
+
     async def leave(self, because: BaseException | None = None) -> None:
         """Cancel it and wait until it has ended, also when this is cancelled."""
         self.drop()
         # A coroutine that is thrown away must not wait, and nobody waits in a loop that is no more.
-        if not self.hatch.ended and not isinstance(because, GeneratorExit):
+        if self._is_sent and not self.hatch.ended and not isinstance(because, GeneratorExit):
             await self.hatch.wait_ended(LINGER_MAX_S)
 
     def drop(self) -> None:
         """Cancel it without waiting."""
         self._is_left = True
-        if not self.hatch.ended:
+        if self._is_sent and not self.hatch.ended:
             self._portal.cancel(self.errand)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from .errand import CLOSED, Errand
+from .errand import CLOSED, TWICE, Errand
 from .hatch import Hatch, Nothing
 from .thread import LINGER_MAX_S, Portal
 
@@ -65,12 +65,13 @@ class ThreadErrand:
         self._portal = portal
         self.hatch = ThreadHatch()
         self.errand = Errand(act, self.hatch)
+        self._is_sent = False
         self._is_left = False
 
     def call(self) -> Any:
         """Send it and wait for its end; leave it when interrupted."""
         try:
-            self._portal.send(self.errand)
+            self._send()
             self.hatch.wait()
         except BaseException:
             self.leave()
@@ -80,7 +81,7 @@ class ThreadErrand:
     def open(self) -> Any:
         """Send it and wait for its first word, or for the exception with which it ends before; leave it then."""
         try:
-            self._portal.send(self.errand)
+            self._send()
             return self.next()
         except BaseException:
             self.leave()
@@ -104,15 +105,22 @@ class ThreadErrand:
             if word is not Nothing.YET:  # else another thread was faster
                 return word
 
+    def _send(self) -> None:
+        if self._is_sent:
+            raise RuntimeError(TWICE)
+        self._is_sent = True
+        self._portal.send(self.errand)
+
     def leave(self) -> None:
         """Cancel it and wait until it has ended."""
         self.drop()
-        self.hatch.wait_ended(LINGER_MAX_S)
+        if self._is_sent:
+            self.hatch.wait_ended(LINGER_MAX_S)
 
     def drop(self) -> None:
         """Cancel it without waiting."""
         self._is_left = True
-        if not self.hatch.ended:
+        if self._is_sent and not self.hatch.ended:
             self._portal.cancel(self.errand)
 
 
