@@ -68,7 +68,9 @@ class Errand:
     def cancel(self, *, dismissed: bool = False) -> None:
         """Cancel it, because its caller has left; `dismissed`: because the portal closes."""
         self._is_dismissed |= dismissed
-        if self.scope is not None:
+        if self.scope is None:  # what is posted first is taken first: it has never been sent, nor will it be
+            self.hatch.end(error=RuntimeError(CLOSED))
+        else:
             self.scope.cancel()
 
     async def say(self, word: object, until: float = math.inf) -> None:

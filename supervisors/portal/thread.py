@@ -12,7 +12,6 @@ be told to end. And threads of the user's that still need the router then have i
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import threading
 from collections import deque
@@ -93,9 +92,14 @@ class Portal:
         self._inbox.append(job)
         if self._is_woken or self._token is None:  # without a token, the run looks into its inbox when it begins
             return
-        self._is_woken = True
-        with contextlib.suppress(trio.RunFinishedError):  # whoever sends an errand looks whether it is over
+        try:
+            self._is_woken = True
             self._token.run_sync_soon(self._take_jobs)
+        except trio.RunFinishedError:
+            pass  # whoever sends an errand looks whether it is over
+        except BaseException:  # Ctrl-C, just here: the next one to post wakes again
+            self._is_woken = False
+            raise
 
     # In the thread
 

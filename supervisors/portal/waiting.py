@@ -80,6 +80,8 @@ class ThreadErrand:
 
     def open(self) -> Any:
         """Send it and wait for its first word, or for the exception with which it ends before; leave it then."""
+        if self._is_sent:
+            raise RuntimeError(TWICE)
         try:
             self._send()
             return self.next()
@@ -106,8 +108,6 @@ class ThreadErrand:
                 return word
 
     def _send(self) -> None:
-        if self._is_sent:
-            raise RuntimeError(TWICE)
         self._is_sent = True
         self._portal.send(self.errand)
 

@@ -73,6 +73,8 @@ def test_a_stream_is_read_left_and_broken_off() -> None:
             beside(lambda: provider.wait_for(1).open(event("one "), event("two"), LAST)),
             router.stream("a", HELLO) as stream,
         ):
+            with pytest.raises(RuntimeError, match="opened once"), stream:
+                pass
             assert "".join(chunk.text for chunk in stream) == "one two"
             assert stream.reply.text == "one two"
             assert list(stream) == []

@@ -276,8 +276,8 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
 def test_a_router_that_is_never_closed_does_not_keep_the_interpreter_from_ending() -> None:
     done = run(
         """
-        import atexit
         router = portal.open_blocking(CONFIG, transport=TRANSPORT)
+        router.listen(lambda fact: print("closed") if fact is None else None)
         print(router.chat("a", HELLO).text)
 
         def late():  # a thread that Python waits for: the router is still there for it
@@ -287,7 +287,7 @@ def test_a_router_that_is_never_closed_does_not_keep_the_interpreter_from_ending
         threading.Thread(target=late).start()
         """
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "Hi\nHi\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Hi\nHi\nclosed\n", "")
 
 
 def test_an_asyncio_program_that_never_leaves_its_router_ends_all_the_same() -> None:
