@@ -96,7 +96,7 @@ def told(messages: Sequence[Mapping[str, Any]]) -> list[Told]:
     things: list[Told] = []
     for message in messages:
         content = message["content"]
-        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+        parts: list[Message] = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
         if message["role"] == "tool":
             things.append(("result", message["tool_call_id"], *(part["text"] for part in parts)))
             continue

@@ -67,7 +67,8 @@ def unsaid(**body: Any) -> str:
 
 def reread(request: Mapping[str, Any]) -> list[Told]:
     """Say what there is in a request of Gemini's, as `told` does; it must be such as Google's reference asks for."""
-    things = [("rule", part["text"]) for part in request.get("systemInstruction", {"parts": []})["parts"]]
+    rules = request.get("systemInstruction", {"parts": []})["parts"]
+    things: list[Told] = [("rule", part["text"]) for part in rules]
     names: dict[str, str] = {}
     open_calls = 0
     for content in request["contents"]:
@@ -449,7 +450,7 @@ def answers(draw: st.DrawFn) -> dict[str, Any]:
         finish = draw(st.sampled_from(["STOP", "MAX_TOKENS", "SAFETY", "IMAGE_SAFETY", "SPII"]))
         content = {"content": {"role": "model", "parts": parts}} if parts else {}
         candidates.append({**content, "finishReason": finish, "index": index})
-    answer = {"candidates": candidates, "modelVersion": "gemini-3"}
+    answer: dict[str, Any] = {"candidates": candidates, "modelVersion": "gemini-3"}
     if draw(st.booleans()):
         answer["responseId"] = "r-1"
     if draw(st.booleans()):
@@ -468,14 +469,15 @@ def streamed(draw: st.DrawFn, answer: Mapping[str, Any]) -> bytes:
     for candidate in answer["candidates"]:
         pieces: Parts = []
         for part in candidate.get("content", {"parts": []})["parts"]:
-            at = draw(st.integers(0, len(part["text"]))) if part.get("text") else 0
+            at = draw(st.integers(0, len(part.get("text", ""))))
             if at:
                 pieces += [{**part, "text": part["text"][:at]}, {**part, "text": part["text"][at:]}]
             else:
                 pieces.append(part)
         events: list[dict[str, Any]] = [{"content": {"role": "model", "parts": [piece]}} for piece in pieces]
         end = {"finishReason": candidate["finishReason"]}
-        if events and draw(st.booleans()):
+        ends_with_the_last: bool = draw(st.booleans())
+        if events and ends_with_the_last:
             events[-1].update(end)
         else:
             events.append(end)
