@@ -260,8 +260,8 @@ def test_arguments_are_a_json_object(arguments: str, said: bool) -> None:
 
 def test_a_call_without_its_result_cannot_be_said() -> None:
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    assert "'1'" in unsaid(messages=called(call))
-    assert "messages[2]" in unsaid(messages=[*called(call), *HI])
+    assert unsaid(messages=called(call)) == "the tool call `messages[1].tool_calls[0]` has no result"
+    assert unsaid(messages=[*called(call), *HI]).endswith("has no result before `messages[2]`")
     assert "messages[1].tool_calls[1].id" in unsaid(messages=called(call, call))
 
 
@@ -364,6 +364,15 @@ def test_what_the_check_lets_pass_is_written_and_nothing_crashes(
             written = json.loads(DIALECT.outgoing(ENDPOINT, key, call).content)
             assert written.keys() <= {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig"}
             GenerateContentResponse.model_validate({"candidates": [{"content": each} for each in written["contents"]]})
+
+
+@pytest.mark.parametrize("name", [*PARAMS, "verbosity", "modalities"])
+def test_nothing_is_too_deep_to_be_checked(name: str) -> None:
+    for begin, end in (("[", "]"), ('{"type":', "}")):
+        value = json.loads(begin * 800 + "1" + end * 800)
+        call = Call("a", {"messages": HI, name: value})
+        if not unspoken(call, ["gemini"]):
+            assert DIALECT.outgoing(ENDPOINT, KEY, call).content
 
 
 @pytest.mark.parametrize(
