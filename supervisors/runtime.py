@@ -66,6 +66,7 @@ TREE_RESTARTS: Final = 3
 """How often the upper supervisors, which hold no state, may restart a child within the config's period."""
 
 log = logging.getLogger("understudy")
+log.addHandler(logging.NullHandler())  # a library prints nothing by itself
 
 
 @asynccontextmanager

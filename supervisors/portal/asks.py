@@ -34,14 +34,15 @@ class Ask:
 
 @frozen(repr=False)
 class Stream:
-    """A reply as it is written. The first word is the stream and who serves it, then come the chunks."""
+    """A reply as it is written, as `method` opens it. First comes the stream and who serves it, then the chunks."""
 
+    method: str
     args: Sequence[Any]
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] = {}
 
     async def __call__(self, errand: Errand, router: Router) -> Reply:
         """Read it to its end, as far as its reader comes along."""
-        async with router.stream(*self.args, **self.options) as stream:
+        async with getattr(router, self.method)(*self.args, **self.options) as stream:
             await errand.say((stream, stream.served_by))
             try:
                 async for chunk in stream:
@@ -49,7 +50,8 @@ class Stream:
             except DeadlineExceeded:
                 errand.hatch.words.clear()  # the deadline wins over whatever has not been read
                 raise
-            return stream.reply
+            reply: Reply = stream.reply
+            return reply
 
 
 class StreamRead:

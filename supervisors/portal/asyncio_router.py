@@ -202,7 +202,11 @@ class AsyncioRouter:
     ) -> AsyncioStream:
         """Ask for one chat completion, to be read as it is written: see `understudy.Router.stream`."""
         options = {"timeout": timeout, "wait_for_cooldown": wait_for_cooldown, "on_interrupt": on_interrupt, **params}
-        return AsyncioStream(self._errand(Stream((model, messages), options)))
+        return AsyncioStream(self._errand(Stream("stream", (model, messages), options)))
+
+    def open(self, call: Call) -> AsyncioStream:
+        """Send any call whose answer is to be read as it is written; raises what `stream` raises."""
+        return AsyncioStream(self._errand(Stream("open", (call,))))
 
     async def request(self, call: Call) -> Reply:
         """Send any call, body in and body out; raises what `chat` raises."""

@@ -192,7 +192,11 @@ class BlockingRouter:
     ) -> BlockingStream:
         """Ask for one chat completion, to be read as it is written: see `understudy.Router.stream`."""
         options = {"timeout": timeout, "wait_for_cooldown": wait_for_cooldown, "on_interrupt": on_interrupt, **params}
-        return BlockingStream(self._errand(Stream((model, messages), options)))
+        return BlockingStream(self._errand(Stream("stream", (model, messages), options)))
+
+    def open(self, call: Call) -> BlockingStream:
+        """Send any call whose answer is to be read as it is written; raises what `stream` raises."""
+        return BlockingStream(self._errand(Stream("open", (call,))))
 
     def request(self, call: Call) -> Reply:
         """Send any call, body in and body out; raises what `chat` raises."""
