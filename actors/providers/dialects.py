@@ -8,11 +8,13 @@ from typing import Final
 from ..messages import Call
 from .azure import AzureDialect
 from .dialect import Dialect, Untranslatable
+from .gemini import GeminiDialect
 from .openai import OpenAIDialect
 
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "openai": OpenAIDialect(),
     "azure": AzureDialect(),
+    "gemini": GeminiDialect(),
 }
 """How candidates can be spoken to."""
 

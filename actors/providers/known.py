@@ -23,6 +23,7 @@ class KnownProvider:
 
 PROVIDER_DIALECTS: Final[Mapping[str, str]] = {
     "azure": "azure",
+    "gemini": "gemini",
 }
 """How those speak who do not speak as OpenAI does."""
 
@@ -48,7 +49,7 @@ KNOWN_PROVIDERS: Final[Mapping[str, KnownProvider]] = {
     "deepinfra": KnownProvider("https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY"),
     "deepseek": KnownProvider("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
     "fireworks": KnownProvider("https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
-    "gemini": KnownProvider("https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
+    "gemini": KnownProvider("https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY"),
     "github-models": KnownProvider("https://models.github.ai/inference", "GITHUB_TOKEN"),
     "groq": KnownProvider("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
     "huggingface": KnownProvider("https://router.huggingface.co/v1", "HF_TOKEN"),
