@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from understudy import Reason, Scope, classify
-from understudy.simulations.faults import FaultKind, Wait
 from understudy.simulations.error_words import Family
+from understudy.simulations.faults import FaultKind, Wait
 from understudy.simulations.payloads import HUGE_WAIT, error_answer
 from understudy.simulations.scenario import Flaw
 
