@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ..messages import Call
+from .anthropic import AnthropicDialect
 from .azure import AzureDialect
 from .dialect import Dialect, Untranslatable
 from .gemini import GeminiDialect
@@ -14,6 +15,7 @@ from .openai import OpenAIDialect
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "openai": OpenAIDialect(),
     "azure": AzureDialect(),
+    "anthropic": AnthropicDialect(),
     "gemini": GeminiDialect(),
 }
 """How candidates can be spoken to."""
