@@ -105,7 +105,9 @@ ERRORS: Final[Mapping[str, Mapping[Family, Words]]] = {
     },
     FaultKind.OUT_OF_QUOTA: {
         Family.OPENAI: Words(403, "quota", "You have exhausted your daily quota of requests.", "quota_exceeded"),
-        Family.AZURE: Words(403, "", "Out of call volume quota of this month. Quota will be replenished in 2.00:00:00.", "403"),
+        Family.AZURE: Words(
+            403, "", "Out of call volume quota of this month. Quota will be replenished in 2.00:00:00.", "403"
+        ),
         Family.ANTHROPIC: Words(429, "rate_limit_error", "You have reached your weekly usage limit."),
         Family.GOOGLE: Words(
             429, "RESOURCE_EXHAUSTED", "Quota exceeded for metric: generate_requests_per_day, limit: 1500 per day."

@@ -378,7 +378,7 @@ class Exchange:
         for event in self._spoken.beginning(written):
             yield _Step(data=event)
         for pause in _pauses(late):
-            yield _Step(pause, self._spoken.ping)
+            yield _Step(pause, self._spoken.ping(written))
         time = written.answer_tokens / len(written.pieces) * door.script.per_token
         for i, event in enumerate(self._spoken.events(written)):
             if broken is not None and i == broken.after:

@@ -54,7 +54,6 @@ class AnthropicSpoken(Spoken):
     """Messages with a key and a version in headers of their own."""
 
     family: Family | None = Family.ANTHROPIC
-    ping = b'event: ping\ndata: {"type": "ping"}\n\n'
     malformed = b'event: content_block_delta\ndata: {"type": "content_block_delta", "index": 0, "del\n\n'
 
     def takes(self, arrival: Arrival) -> bool:
@@ -81,6 +80,11 @@ class AnthropicSpoken(Spoken):
         """The system first, then messages, tools and the limit."""
         return list(_said(body))
 
+    def ping(self, written: Written) -> bytes:
+        """An event of its own."""
+        del written
+        return _event({"type": "ping"})
+
     def whole(self, written: Written) -> bytes:
         """The stamp is in the id."""
         content = [{"type": "text", "text": written.text}]
@@ -94,7 +98,7 @@ class AnthropicSpoken(Spoken):
         return (
             _event({"type": "message_start", "message": _message(written, [], None, usage)}),
             _event(block),
-            self.ping,
+            self.ping(written),
         )
 
     def events(self, written: Written) -> Sequence[bytes]:

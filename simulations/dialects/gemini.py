@@ -53,7 +53,6 @@ class GeminiSpoken(Spoken):
     """Contents with the model and the method in the path, and a key in a header of its own."""
 
     family: Family | None = Family.GOOGLE
-    ping = b'data: {"candidates": [{"content": {"parts": [{"text": ""}], "role": "model"}, "index": 0}]}\n\n'
     malformed = b'data: {"candidates": [{"content": {"par\n\n'
 
     def takes(self, arrival: Arrival) -> bool:
@@ -80,6 +79,10 @@ class GeminiSpoken(Spoken):
     def said(self, body: Mapping[str, Any]) -> Sequence[Item]:
         """The system first, then contents, tools and the limit."""
         return list(_said(body))
+
+    def ping(self, written: Written) -> bytes:
+        """A response without a word, as while the model thinks."""
+        return sse(_response(written, ""))
 
     def whole(self, written: Written) -> bytes:
         """The stamp is in the id."""

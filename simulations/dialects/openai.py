@@ -23,7 +23,6 @@ class OpenAISpoken(Spoken):
     """Chat completions with a bearer's key."""
 
     family: Family | None = None
-    ping = b": keep-alive\n\n"
     malformed = b'data: {"choices": [{"index": 0, "del\n\n'
 
     def takes(self, arrival: Arrival) -> bool:
@@ -54,6 +53,11 @@ class OpenAISpoken(Spoken):
     def said(self, body: Mapping[str, Any]) -> Sequence[Item]:
         """Messages first, then tools and the limit."""
         return list(_said(body))
+
+    def ping(self, written: Written) -> bytes:
+        """A comment."""
+        del written
+        return b": keep-alive\n\n"
 
     def whole(self, written: Written) -> bytes:
         """The stamp is the fingerprint of the system."""

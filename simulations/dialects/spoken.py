@@ -60,8 +60,7 @@ class Spoken(Protocol):
         """Whose envelope errors come in; ``None``: that depends on the provider."""
         ...
 
-    @property
-    def ping(self) -> bytes:
+    def ping(self, written: Written) -> bytes:
         """A sign of life in a stream that has nothing to say yet."""
         ...
 

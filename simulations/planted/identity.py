@@ -70,7 +70,7 @@ def with_the_primarys(change: Callable[[Entry, Entry], Entry]) -> Patch:
 
 
 @bug("identity", "a fallback is called with the primary's key", PROVENANCE, "secrecy")
-def fallbackwith_the_primarys_key() -> list[Patch]:
+def fallback_with_the_primarys_key() -> list[Patch]:
     def change(entry: Entry, first: Entry) -> Entry:
         return evolve(entry, endpoint=evolve(entry.endpoint, secret=first.endpoint.secret))
 
