@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
 from typing import Any
 
 Item = tuple[str, ...]
@@ -52,14 +51,12 @@ def differences(asked: Sequence[Item], heard: Sequence[Item]) -> str | None:
     >>> differences([("system", "Be brief."), ("user", "Hello")], [("user", "Hello")])
     'where system was asked, user was heard'
     """
-    for one, other in zip_longest(asked, heard):
-        if one == other:
-            continue
-        if one is None or other is None:
-            return f"{one[0]} was asked and not heard" if other is None else f"{other[0]} was heard and not asked"
+    for one, other in zip(asked, heard, strict=False):
         if one[0] != other[0]:
             return f"where {one[0]} was asked, {other[0]} was heard"
-        if one[0] in ("call", "result") and other[1] == "" and one[2:] == other[2:]:
-            continue
-        return f"{one[0]} was heard otherwise than it was asked"
-    return None
+        nameless = one[0] in ("call", "result") and other[1] == "" and one[2:] == other[2:]
+        if one != other and not nameless:
+            return f"{one[0]} was heard otherwise than it was asked"
+    if len(asked) > len(heard):
+        return f"{asked[len(heard)][0]} was asked and not heard"
+    return f"{heard[len(asked)][0]} was heard and not asked" if len(heard) > len(asked) else None

@@ -55,18 +55,14 @@ class Spoken(Protocol):
     Where a dialect has no word for the stamp of whoever answers, it stands in the answer's id, after the number.
     """
 
-    @property
-    def family(self) -> Family | None:
-        """Whose envelope errors come in; ``None``: that depends on the provider."""
-        ...
+    family: Family | None
+    """Whose envelope errors come in; ``None``: that depends on the provider."""
+
+    malformed: bytes
+    """An event that is no JSON."""
 
     def ping(self, written: Written) -> bytes:
         """A sign of life in a stream that has nothing to say yet."""
-        ...
-
-    @property
-    def malformed(self) -> bytes:
-        """An event that is no JSON."""
         ...
 
     def takes(self, arrival: Arrival) -> bool:
