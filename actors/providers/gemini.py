@@ -7,10 +7,11 @@ requests in `gemini_request.py` and `gemini_contents.py`, answers and streams in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from ..failures import Failure
 from ..identity import ModelKey
+from ..masking import presentable
 from ..messages import Answer, Call, Chunk
 from .dialect import Outgoing, StreamReader, Untranslatable
 from .endpoint import Endpoint
@@ -27,6 +28,9 @@ from .gemini_native import (
 )
 from .gemini_request import write_request
 from .openai import CHAT, OpenAIDialect
+
+SAID_MAX: Final = 200
+"""The longest reason for which a call is not said, in characters."""
 
 
 class GeminiDialect:
@@ -59,9 +63,9 @@ class GeminiDialect:
 
     def chunks_of(self, answer: Answer) -> Chunk:
         """Turn a whole answer into one chunk. The tool calls of a chunk are numbered."""
-        if "choices" not in answer.body:
-            return native_chunk(dict(answer.body))
         chunk = OpenAIDialect().chunks_of(answer)
+        if chunk.body is answer.body:
+            return native_chunk(answer.body)
         for choice in chunk.body["choices"]:
             delta = choice["delta"]
             if "tool_calls" in delta:
@@ -76,4 +80,7 @@ def _write(call: Call, model: str) -> tuple[str, dict[str, Any]]:
         return method_of(call), with_model(call.body, model)
     if call.endpoint != CHAT or call.form or call.method != "POST":
         raise Untranslatable(f"it does not speak {call.dialect}'s {call.endpoint}")
-    return (STREAM if call.stream else GENERATE), write_request(call.body, model)
+    try:
+        return (STREAM if call.stream else GENERATE), write_request(call.body, model)
+    except Untranslatable as exc:  # it may quote what the caller wrote
+        raise Untranslatable(presentable(str(exc), SAID_MAX)) from None

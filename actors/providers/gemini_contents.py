@@ -52,7 +52,7 @@ class _Conversation:
         self.instruction: list[Part] = []
         self.contents: list[dict[str, Any]] = []
         self._signed = signed
-        self._waiting: dict[str, str] = {}  # the names of the functions by the ids of their calls
+        self._waiting: dict[str, tuple[str, str]] = {}  # by the ids of calls: the function's name, the call's place
         self._results: list[Part] | None = None
 
     def add(self, at: str, message: object) -> None:
@@ -63,7 +63,7 @@ class _Conversation:
             return
         self._results = None
         if self._waiting:
-            raise Untranslatable(f"`{at}` comes before the result of the tool call {next(iter(self._waiting))!r}")
+            raise Untranslatable(f"{self._unanswered()} has no result before `{at}`")
         if role in ("system", "developer"):
             self._add_instruction(at, known_fields(message, at, "role", "content"))
         elif role == "user":
@@ -78,9 +78,13 @@ class _Conversation:
     def end(self) -> None:
         """See whether the conversation may end here."""
         if self._waiting:
-            raise Untranslatable(f"the tool call {next(iter(self._waiting))!r} has no result")
+            raise Untranslatable(f"{self._unanswered()} has no result")
         if not self.contents:
             raise Untranslatable("`messages` holds nothing to answer")
+
+    def _unanswered(self) -> str:
+        _, at = next(iter(self._waiting.values()))
+        return f"the tool call `{at}`"
 
     def _add_instruction(self, at: str, said: Mapping[str, Any]) -> None:
         if self.contents:
@@ -125,7 +129,7 @@ class _Conversation:
         call_id, name = text_at(said, "id", at), text_at(function, "name", f"{at}.function")
         if call_id in self._waiting:
             raise Untranslatable(f"`{at}.id` is that of another call")
-        self._waiting[call_id] = name
+        self._waiting[call_id] = name, at
         args = _arguments(function.get("arguments", ""), f"{at}.function.arguments")
         return {"functionCall": {"id": call_id, "name": name, "args": args}, **_signature(said, at)}
 
@@ -139,7 +143,7 @@ class _Conversation:
         if self._results is None:
             self._results = []
             self.contents.append({"role": "user", "parts": self._results})
-        name = self._waiting.pop(call_id)
+        name, _ = self._waiting.pop(call_id)
         self._results.append({"functionResponse": {"id": call_id, "name": name, "response": response}})
 
 

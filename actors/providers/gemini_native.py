@@ -92,7 +92,7 @@ def native_answer(call: Call, headers: Mapping[str, str], body: bytes) -> Answer
     return Answer(data, _used(data))
 
 
-def native_chunk(data: dict[str, Any]) -> Chunk:
+def native_chunk(data: Mapping[str, Any]) -> Chunk:
     """Return an event with the text of its first candidate."""
     return Chunk("".join(_texts(candidate) for place, candidate in _candidates(data) if place == 0), data)
 

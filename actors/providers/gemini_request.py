@@ -48,7 +48,6 @@ DEFAULTS: Final[Mapping[str, Any]] = {
 
 MAX_CANDIDATES: Final = 8
 MAX_STOPS: Final = 5
-SHOWN_MAX: Final = 60
 
 BUDGETS: Final = {"minimal": 1_024, "low": 1_024, "medium": 8_192, "high": 24_576}
 """The tokens of thought that Google's own OpenAI-compatible endpoint gives Gemini 2.5 for each `reasoning_effort`."""
@@ -74,7 +73,7 @@ def write_request(body: Mapping[str, Any], model: str) -> dict[str, Any]:
         if name in CONFIG:
             config |= CONFIG[name](name, value)
         elif name not in DEFAULTS or not _same(value, DEFAULTS[name]):
-            raise Untranslatable(f"it has no `{name}`" + (f" such as {_shown(value)}" if name in DEFAULTS else ""))
+            raise Untranslatable(f"it has no `{name}`" + (_such(value) if name in DEFAULTS else ""))
     if config:
         request["generationConfig"] = config
     return request
@@ -89,9 +88,9 @@ def wants_signatures(model: str) -> bool:
     return not model.removeprefix("models/").startswith(("gemini-1", "gemini-2", "gemma", "learnlm"))
 
 
-def _shown(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= SHOWN_MAX else f"{shown[:SHOWN_MAX]}…"
+def _such(value: object) -> str:
+    """Show what was asked for, where it is neither long nor deep."""
+    return f" such as {value!r}" if isinstance(value, str | int | float) else ""
 
 
 def _same(value: object, default: object) -> bool:
@@ -157,13 +156,13 @@ def _format(name: str, value: object) -> dict[str, Any]:
         described = {"description": text_at(given, "description", at)} if "description" in given else {}
         config["responseJsonSchema"] = {**described, **schema}
     elif kind != "json_object":
-        raise Untranslatable(f"it has no `{name}` of the type {_shown(kind)}")
+        raise Untranslatable(f"it has no `{name}`{_such(kind)}")
     return config
 
 
 def _modalities(name: str, value: object) -> dict[str, Any]:
     if not isinstance(value, list | tuple) or not value or not all(kind in ("image", "text") for kind in value):
-        raise Untranslatable(f"its `{name}` are text and image, not {_shown(value)}")
+        raise Untranslatable(f"its `{name}` are text and image")
     kinds = [str(kind).upper() for kind in value]
     return {} if kinds == ["TEXT"] else {"responseModalities": kinds}
 
@@ -193,7 +192,7 @@ def _thinking(effort: object, model: str) -> dict[str, Any]:
     if effort is None:
         return {}
     if not isinstance(effort, str) or effort not in BUDGETS:
-        raise Untranslatable(f"it has no `reasoning_effort` such as {_shown(effort)}")
+        raise Untranslatable(f"it has no `reasoning_effort`{_such(effort)}")
     model = model.removeprefix("models/")
     if model.startswith("gemini-2.5"):
         return {"thinkingConfig": {"thinkingBudget": BUDGETS[effort]}}

@@ -419,7 +419,12 @@ def test_the_reference_page_lists_every_field() -> None:
     page = (Path(__file__).parents[2] / "docs" / "config.md").read_text(encoding="utf-8")
     for table in (TOP, ENTRY, POLICY, RULE, RESTARTS):
         assert [name for name in table if f"`{name}`" not in page] == []
-    assert [name for name in KNOWN_PROVIDERS if f"`{name}`" not in page] == []
+
+
+def test_the_reference_page_lists_every_known_provider_with_its_address_and_its_variable() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "config.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \| `(https?://[^`]+)` \| (?:`([A-Z0-9_]+)`|none) \|$", page, re.MULTILINE)
+    assert rows == [(name, known.api_base, known.key_variable or "") for name, known in KNOWN_PROVIDERS.items()]
 
 
 def test_importing_the_config_imports_no_parser() -> None:
