@@ -14,12 +14,12 @@ import httpx
 import trio
 from attrs import define, field, frozen
 
-from .asking import request_of
 from .counting import MINUTE
-from .dialects import SPOKEN, Arrival, Spoken, Written, caller_of, differences
+from .dialects import SPOKEN, Arrival, Spoken, Written, caller_of
 from .dialects.spoken import Left
 from .error_words import Family
 from .faults import DELAYS, STREAM_FAULTS, Fault, FaultKind, Wait
+from .mistakes import what_is_amiss
 from .payloads import HUGE_WAIT, SHORT_WAIT, ErrorAnswer, error_answer
 from .scenario import Caller, Flaw
 from .stage import sleep
@@ -175,7 +175,8 @@ class Exchange:
         world.received += 1
         world.in_work[self.host, self.model] += 1
         self._number, self._is_open = world.received, True
-        self.amiss = self._look_for_mistakes()
+        spoken_here = None if self._door is None else self._door.dialects
+        self.amiss = what_is_amiss(self.arrival, self.dialect, world.run, self.caller, spoken_here)
         world.see(
             Scene.RECEIVED,
             self.caller,
@@ -240,31 +241,6 @@ class Exchange:
             if fault.kind is FaultKind.SLOW:
                 time = time * fault.factor + fault.seconds
         return time
-
-    def _look_for_mistakes(self) -> str | None:
-        """Say what is wrong with how the request is put: its path, a rule of its dialect, or what it says."""
-        door, arrival = self._door, self.arrival
-        if self.dialect is None:
-            return f"there is no path {arrival.path}"
-        if door is None:
-            return None  # it has worse to hear
-        if self.dialect not in door.dialects:
-            return f"the dialect of {self.dialect} is not spoken here"
-        wrong = self._spoken.amiss(arrival)
-        if wrong is not None:
-            return wrong
-        if not 0 <= self.caller < len(self.world.run.callers):
-            return "nobody says who asks"
-        return self._misunderstanding() if self.world.run.introduces else None
-
-    def _misunderstanding(self) -> str | None:
-        """Say in what the request is not that which its caller has written."""
-        messages, params = request_of(self.caller, self.asker, introduces=True)
-        asked = SPOKEN["openai"].said({**params, "messages": messages})
-        heard = self._spoken.said(self.arrival.body)
-        if bool(self.arrival.body.get("logit_bias")) != self.asker.logit_bias:
-            return "logit_bias was asked and not heard"
-        return differences(asked, heard)
 
     def _mistake(self, door: Door) -> ErrorAnswer | None:
         """Answer a request that is put wrongly."""

@@ -41,20 +41,19 @@ def introduction(number: int) -> str:
 def caller_of(body: Mapping[str, Any]) -> int:
     """Return the number of the caller behind a request, as the request itself tells; `NOBODY` if it does not.
 
-    Some say it at the beginning of their prompt, which all dialects have; the others where OpenAI's has a field for it.
+    OpenAI's dialect has a field for it; where there is none, it stands at the beginning of the prompt.
 
     >>> caller_of({"contents": [{"role": "user", "parts": [{"text": "caller-7: word"}]}]})
     7
     >>> caller_of({"user": "caller-3"})
     3
     """
-    for text in _prompts(body):
-        found = INTRODUCED.match(text)
-        if found is not None:
-            return int(found[1])
     name = body.get("user")
-    number = name.removeprefix("caller-") if isinstance(name, str) else ""
-    return int(number) if number.isdecimal() else NOBODY
+    if isinstance(name, str):
+        number = name.removeprefix("caller-")
+        return int(number) if number.isdecimal() else NOBODY
+    found = (INTRODUCED.match(text) for text in _prompts(body))
+    return next((int(match[1]) for match in found if match is not None), NOBODY)
 
 
 def _prompts(body: Mapping[str, Any]) -> Iterator[str]:
