@@ -62,16 +62,9 @@ class GeminiDialect:
         return NativeReader(call, headers) if call.dialect == "gemini" else GeminiReader(call, headers)
 
     def chunks_of(self, answer: Answer) -> Chunk:
-        """Turn a whole answer into one chunk. The tool calls of a chunk are numbered."""
+        """Turn a whole answer into one chunk."""
         chunk = OpenAIDialect().chunks_of(answer)
-        if chunk.body is answer.body:
-            return native_chunk(answer.body)
-        for choice in chunk.body["choices"]:
-            delta = choice["delta"]
-            if "tool_calls" in delta:
-                numbered = [{"index": i, **call} for i, call in enumerate(delta["tool_calls"])]
-                choice["delta"] = {**delta, "tool_calls": numbered}
-        return chunk
+        return native_chunk(answer.body) if chunk.body is answer.body else chunk
 
 
 def _write(call: Call, model: str) -> tuple[str, dict[str, Any]]:

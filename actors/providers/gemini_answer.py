@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from ..failures import Failure, Reason
 from ..masking import presentable
 from ..messages import Answer, Call, Chunk
 from .openai import MAX_CHOICES, ChatStreamReader
-from .reading import count, is_error, malformed, read_json
+from .reading import count, created, is_error, malformed, read_json
 from .sse import SSEEvent
 
 MESSAGE_MAX: Final = 300
@@ -131,7 +130,7 @@ class GeminiReader:
         said, model = data.get("responseId"), data.get("modelVersion")
         return {
             "id": said if isinstance(said, str) and said else f"chatcmpl-{self._told_by_the_request()}",
-            "created": created_at(self._headers),
+            "created": created(self._headers),
             "model": model if isinstance(model, str) and model else self._call.model,
         }
 
@@ -254,11 +253,3 @@ def read_usage(said: object) -> dict[str, Any] | None:
     if thoughts:
         usage["completion_tokens_details"] = {"reasoning_tokens": thoughts}
     return usage
-
-
-def created_at(headers: Mapping[str, str]) -> int:
-    """Return when an answer was made, in seconds since 1970: by its provider's clock, else 0."""
-    try:
-        return int(parsedate_to_datetime(headers.get("date", "")).timestamp())
-    except (ValueError, TypeError, OverflowError):
-        return 0

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from google.genai.types import GenerateContentResponse
+from google.genai import types
 from hypothesis import example, given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
@@ -50,8 +50,20 @@ JSONS = st.recursive(
 
 
 def request(body: Mapping[str, Any], key: ModelKey = KEY) -> Any:
-    """Return what is sent for a chat completion."""
-    return json.loads(DIALECT.outgoing(ENDPOINT, key, Call("a", {"messages": HI, **body})).content)
+    """Return what is sent for a chat completion; Google's own client must know every word of it."""
+    written = json.loads(DIALECT.outgoing(ENDPOINT, key, Call("a", {"messages": HI, **body})).content)
+    check_words(written)
+    return written
+
+
+def check_words(written: Mapping[str, Any]) -> None:
+    for content in (*written["contents"], *filter(None, [written.get("systemInstruction")])):
+        types.Content.model_validate(content)
+    for tool in written.get("tools", ()):
+        types.Tool.model_validate(tool)
+    types.ToolConfig.model_validate(written.get("toolConfig", {}))
+    types.GenerationConfig.model_validate(written.get("generationConfig", {}))
+    assert written.keys() <= {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig"}
 
 
 def config(**params: Any) -> Any:
@@ -361,9 +373,7 @@ def test_what_the_check_lets_pass_is_written_and_nothing_crashes(
     why = unspoken(call, ["gemini"])
     for key in (KEY, OLDER):
         with pytest.raises(Untranslatable) if why else nullcontext():
-            written = json.loads(DIALECT.outgoing(ENDPOINT, key, call).content)
-            assert written.keys() <= {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig"}
-            GenerateContentResponse.model_validate({"candidates": [{"content": each} for each in written["contents"]]})
+            check_words(json.loads(DIALECT.outgoing(ENDPOINT, key, call).content))
 
 
 @pytest.mark.parametrize("name", [*PARAMS, "verbosity", "modalities"])
@@ -452,8 +462,9 @@ def answers(draw: st.DrawFn) -> dict[str, Any]:
                 call["id"] = draw(st.sampled_from(["id-1", "id-2", "id-3"]))
             signed = {"thoughtSignature": draw(SIGNATURES)} if draw(st.booleans()) else {}
             parts.append({"functionCall": call, **signed})
-        if draw(st.booleans()):
-            parts.append({"inlineData": {"mimeType": "image/png", "data": "QQ=="}})
+        for _ in range(draw(st.integers(0, 2))):
+            image = draw(st.sampled_from(["QQ==", "Qg=="]))
+            parts.append({"inlineData": {"mimeType": "image/png", "data": image}})
         if draw(st.booleans()):
             parts.append({"text": "", "thoughtSignature": draw(SIGNATURES)})
         finish = draw(st.sampled_from(["STOP", "MAX_TOKENS", "SAFETY", "IMAGE_SAFETY", "SPII"]))
@@ -472,8 +483,8 @@ def answers(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def streamed(draw: st.DrawFn, answer: Mapping[str, Any]) -> bytes:
-    """Cut an answer into the events of a stream."""
+def streamed(draw: st.DrawFn, answer: Mapping[str, Any]) -> list[bytes]:
+    """Cut an answer into the events of a stream, the last of which says why the last candidate finished."""
     waiting: dict[int, list[dict[str, Any]]] = {}
     for candidate in answer["candidates"]:
         pieces: Parts = []
@@ -492,11 +503,11 @@ def streamed(draw: st.DrawFn, answer: Mapping[str, Any]) -> bytes:
             events.append(end)
         waiting[candidate["index"]] = events
     rest = {name: value for name, value in answer.items() if name != "candidates"}
-    stream = b""
+    stream = []
     while any(waiting.values()):
         index = draw(st.sampled_from([index for index, events in waiting.items() if events]))
-        stream += f"data: {json.dumps({'candidates': [{**waiting[index].pop(0), 'index': index}], **rest})}".encode()
-        stream += draw(st.sampled_from([b"\n\n", b"\r\n\r\n"]))
+        data = json.dumps({"candidates": [{**waiting[index].pop(0), "index": index}], **rest})
+        stream.append(f"data: {data}".encode() + draw(st.sampled_from([b"\n\n", b"\r\n\r\n"])))
     return stream
 
 
@@ -525,9 +536,11 @@ def whole(call: Call, answer: object) -> Answer:
 def test_an_answer_is_the_same_whole_and_streamed(data: st.DataObject, answer: Any, cuts: list[int]) -> None:
     call = Call("a", {"messages": HI, "n": len(answer["candidates"])}, stream=True)
     expected = whole(call, answer)
-    reader, chunks, failures = read(call, data.draw(streamed(answer)), cuts)
+    events = data.draw(streamed(answer))
+    reader, chunks, failures = read(call, b"".join(events), cuts)
     assert not failures
     assert reader.complete
+    assert not read(call, b"".join(events[:-1]))[0].complete
     assert reader.answer().body == expected.body
     if "usageMetadata" in answer:
         assert reader.answer().tokens == expected.tokens == sum(answer["usageMetadata"].values())
@@ -712,14 +725,15 @@ def test_a_native_answer_is_the_same_whole_and_streamed(data: st.DataObject, ans
     call = Call("a", wanted, endpoint=NATIVE, stream=True)
     assert whole(call, answer).body == answer
     stream = data.draw(streamed(answer))
-    reader, chunks, failures = read(call, stream, cuts)
+    reader, chunks, failures = read(call, b"".join(stream), cuts)
     assert not failures
     assert reader.complete
-    events = [json.loads(line.removeprefix(b"data: ")) for line in stream.splitlines() if line]
+    assert not read(call, b"".join(stream[:-1]))[0].complete
+    events = [json.loads(event.removeprefix(b"data: ")) for event in stream]
     assert [chunk.body for chunk in chunks] == events
     assert said(reader.answer().body) == said(answer)
     for body in (answer, reader.answer().body, *events):
-        GenerateContentResponse.model_validate(body)
+        types.GenerateContentResponse.model_validate(body)
 
 
 def said(answer: Any) -> Any:
