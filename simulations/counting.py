@@ -158,11 +158,7 @@ class Doorkeeper:
         if self.tokens is not None and tokens:
             self.tokens.take(now, -tokens)
 
-    def statement(self, now: float) -> dict[str, str]:
-        """Return the headers that say what is left."""
-        headers: dict[str, str] = {}
-        for name, counter in (("requests", self.requests), ("tokens", self.tokens)):
-            if counter is not None:
-                headers[f"x-ratelimit-remaining-{name}"] = f"{max(0.0, counter.left(now)):.0f}"
-                headers[f"x-ratelimit-reset-{name}"] = f"{MINUTE:g}s"
-        return headers
+    def left(self, now: float) -> list[tuple[str, float]]:
+        """Return what is left of requests and of tokens, where there is a limit."""
+        counters = (("requests", self.requests), ("tokens", self.tokens))
+        return [(name, max(0.0, counter.left(now))) for name, counter in counters if counter is not None]

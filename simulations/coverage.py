@@ -1,4 +1,4 @@
-"""What a run has reached: states of cooldowns, refusals, reasons, ends of streams, restarts, states of queues.
+"""What a run has reached: states of cooldowns, refusals, reasons, dialects, ends of streams, restarts, queues.
 
 A search that never gets into the interesting states proves nothing. So each run is asked what it has reached, and the
 fuzzer prints how many of its examples reached each point; those that few reached show where it is blind.
@@ -6,13 +6,15 @@ fuzzer prints how many of its examples reached each point; those that few reache
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from ..actors.failures import Reason
+from ..actors.identity import ModelKey
 from ..actors.messages import Refusal
 from ..actors.part import State
 from ..actors.trace import Fact, Kind
+from .dialects import LIKE_OPENAI, SPOKEN
 from .faults import STREAM_FAULTS, FaultKind
 from .run import Run
 from .trace import Record, Scene, Sight
@@ -25,6 +27,9 @@ STREAM_ENDS: Final = (
     "fell back before content",
     *(kind.value for kind in STREAM_FAULTS),
 )
+FOREIGN: Final = tuple(dialect for dialect in SPOKEN if dialect not in LIKE_OPENAI)
+"""The dialects into which requests are translated."""
+
 QUEUE: Final = ("waited", "left the line", "sent on", "admitted from the line", "line full")
 ENDS: Final = (
     "served",
@@ -47,6 +52,9 @@ POINTS: Final = (
     *(f"failed: {reason.value}" for reason in Reason),
     *(f"stream: {end}" for end in STREAM_ENDS),
     *(f"queue: {state}" for state in QUEUE),
+    *(f"{dialect}: {end}" for dialect in SPOKEN for end in ("answered whole", "answered as a stream", "failed")),
+    *(f"{dialect}: has no word for it" for dialect in FOREIGN),
+    "request: served in another dialect than it failed in",
     "restart: model",
     "restart: router",
     "restart: down",
@@ -61,7 +69,7 @@ POINTS: Final = (
 
 def reached(run: Run) -> set[str]:
     """Return the points that a run has reached."""
-    view = _View()
+    view = _View({key: entry.endpoint.dialect for key, entry in run.config.entries.items()})
     for record in run.trace.records:
         view.found.update(view.of_fact(record) if isinstance(record, Fact) else view.of_sight(record))
     return view.found
@@ -70,8 +78,10 @@ def reached(run: Run) -> set[str]:
 class _View:
     """What must be remembered from one record to the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialects: Mapping[ModelKey, str]) -> None:
         self.found: set[str] = set()
+        self._dialects = dialects
+        self._failed_in: dict[int | None, set[str]] = {}
         self._queued: set[int | None] = set()
         self._streams: dict[int | None, bool] = {}
         self._opened: set[int | None] = set()
@@ -84,6 +94,7 @@ class _View:
         yield from self._health(fact)
         yield from self._queue(fact)
         yield from self._stream(fact)
+        yield from self._dialect(fact)
         match fact.kind:
             case Kind.REFUSED | Kind.SKIPPED:
                 yield f"refused: {fact.details.get('reason', Refusal.UNFIT.value)}"
@@ -100,6 +111,20 @@ class _View:
             case Kind.DOWN | Kind.REVIVED:
                 yield f"restart: {fact.kind.value}"
         self._last = fact
+
+    def _dialect(self, fact: Fact) -> Iterator[str]:
+        dialect = "" if fact.key is None else self._dialects[fact.key]
+        match fact.kind:
+            case Kind.SERVED:
+                how = "as a stream" if self._streams.get(fact.request) else "whole"
+                yield f"{dialect}: answered {how}"
+            case Kind.FAILED:
+                self._failed_in.setdefault(fact.request, set()).add(dialect)
+                yield f"{dialect}: failed"
+            case Kind.SKIPPED if "logit_bias" in str(fact.details.get("detail")):
+                yield f"{dialect}: has no word for it"
+            case Kind.DELIVERED if self._failed_in.get(fact.request, set()) - {dialect}:
+                yield "request: served in another dialect than it failed in"
 
     def _stream(self, fact: Fact) -> Iterator[str]:
         match fact.kind:

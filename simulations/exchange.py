@@ -6,26 +6,21 @@ there is room for it. What it then says, it says after its time. Nothing here is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 import trio
 from attrs import define, field, frozen
 
+from .counting import MINUTE
+from .dialects import SPOKEN, Arrival, Spoken, Written, caller_of
+from .dialects.spoken import Left
+from .error_words import Family
 from .faults import DELAYS, STREAM_FAULTS, Fault, FaultKind, Wait
-from .payloads import (
-    HUGE_WAIT,
-    MALFORMED_EVENT,
-    PING,
-    SHORT_WAIT,
-    ErrorAnswer,
-    Family,
-    Written,
-    error_answer,
-    error_event,
-)
+from .mistakes import what_is_amiss
+from .payloads import HUGE_WAIT, SHORT_WAIT, ErrorAnswer, error_answer
 from .scenario import Caller, Flaw
 from .stage import sleep
 from .trace import Scene
@@ -51,6 +46,9 @@ STATING: Final = (FaultKind.RATE_LIMITED, FaultKind.OVERLOADED)
 CHARACTERS_PER_TOKEN: Final = 4
 FOREIGN: Final = "foreign"
 
+AMISS: Final = "amiss"
+"""What a provider finds wrong with a request that is not what its caller has asked, or breaks a rule of its dialect."""
+
 
 @frozen
 class _Step:
@@ -72,18 +70,23 @@ class Exchange:
     """
 
     world: World
-    host: str
+    arrival: Arrival = field(repr=False)
+    dialect: str | None
+    """The dialect that it is in, ``None`` if no provider has such a path."""
     credential: str
     secret: str = field(repr=False)
-    body: Mapping[str, Any] = field(repr=False)
+    host: str = field(init=False)
     caller: int = field(init=False)
     """The number of the caller that is behind the request, as the request itself tells."""
     model: str = field(init=False)
     """The model that is asked for."""
     streams: bool = field(init=False)
     """Whether the answer is to be a stream."""
+    amiss: str | None = field(default=None, init=False)
+    """What the provider sees that is wrong with how the request is put, if anything is."""
     status: int = field(default=0, init=False)
     headers: dict[str, str] = field(factory=dict, init=False)
+    _spoken: Spoken = field(init=False)
     _door: Door | None = field(init=False)
     _number: int = field(default=0, init=False)
     _fault: str | None = field(default=None, init=False)
@@ -93,9 +96,12 @@ class Exchange:
     _is_open: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.caller = int(str(self.body.get("user", "caller--1")).removeprefix("caller-"))
-        self.model = str(self.body.get("model"))
-        self.streams = bool(self.body.get("stream"))
+        arrival = self.arrival
+        self._spoken = SPOKEN[self.dialect or "openai"]
+        self.host = arrival.address
+        self.caller = caller_of(arrival.body)
+        self.model = self._spoken.model(arrival)
+        self.streams = self._spoken.streams(arrival)
         self._door = self.world.doors.get((self.host, self.credential, self.model))
 
     @property
@@ -169,6 +175,8 @@ class Exchange:
         world.received += 1
         world.in_work[self.host, self.model] += 1
         self._number, self._is_open = world.received, True
+        spoken_here = None if self._door is None else self._door.dialects
+        self.amiss = what_is_amiss(self.arrival, self.dialect, world.run, self.caller, spoken_here)
         world.see(
             Scene.RECEIVED,
             self.caller,
@@ -179,6 +187,7 @@ class Exchange:
             stream=int(self.streams),
             in_work=world.in_work[self.host, self.model],
             meets=",".join(fault.kind.value for fault in faults) or None,
+            amiss=self.amiss,
         )
 
     def _end(self, how: str) -> None:
@@ -209,7 +218,7 @@ class Exchange:
             self._fault = fault.kind.value
             await trio.sleep_forever()
         # Decided on arrival, told after its time.
-        error = self._fault_of(door, fault, now) or self._flaw(door) or self._limit(door, now)
+        error = self._fault_of(door, fault, now) or self._mistake(door) or self._flaw(door) or self._limit(door, now)
         written = None if error is not None else self._write(door)
         time = self._time(door, faults)
         if fault is not None and fault.kind is FaultKind.RESET:
@@ -233,13 +242,25 @@ class Exchange:
                 time = time * fault.factor + fault.seconds
         return time
 
+    def _mistake(self, door: Door) -> ErrorAnswer | None:
+        """Answer a request that is put wrongly."""
+        if self.amiss is None:
+            return None
+        self._fault = AMISS
+        known = self.dialect in door.dialects
+        return error_answer(Flaw.FORMAT, self._family(door), status=None if known else 404, message=self.amiss)
+
+    def _family(self, door: Door) -> Family:
+        return door.family(self.dialect or "openai")
+
     def _stranger(self) -> ErrorAnswer:
         """Answer whoever has no key of this house, or wants a model that is not here."""
+        family = self._spoken.family or Family.OPENAI
         if self.credential == FOREIGN:
             self._fault = FOREIGN
-            return error_answer(FaultKind.REVOKED, Family.OPENAI, secret=self.secret)
+            return error_answer(FaultKind.REVOKED, family, secret=self.secret)
         self._fault = FaultKind.WITHDRAWN.value
-        return error_answer(FaultKind.WITHDRAWN, Family.OPENAI, model=self.model)
+        return error_answer(FaultKind.WITHDRAWN, family, model=self.model)
 
     def _fault_of(self, door: Door, fault: Fault | None, now: float) -> ErrorAnswer | None:
         """Return the error that a fault answers with, if that is what it does."""
@@ -250,7 +271,7 @@ class Exchange:
             return ErrorAnswer(200, b"<html>Welcome</html>", {"content-type": "text/html"})
         return error_answer(
             fault.kind,
-            door.family,
+            self._family(door),
             wait=_stated_wait(fault, now) if fault.kind in STATING else Wait.MISSING,
             now=now,
             status=fault.status,
@@ -263,25 +284,25 @@ class Exchange:
         flaw = self.asker.flaw
         if self.asker.images and not door.sees:
             self._fault = "cannot_see"
-            return error_answer(Flaw.FORMAT, door.family)
+            return error_answer(Flaw.FORMAT, self._family(door))
         if flaw is None or (flaw is Flaw.TOO_LONG and self._prompt_tokens <= door.window):
             return None
         self._fault = flaw.value
-        return error_answer(flaw, door.family, window=door.window, prompt=self._prompt_tokens)
+        return error_answer(flaw, self._family(door), window=door.window, prompt=self._prompt_tokens)
 
     def _limit(self, door: Door, now: float) -> ErrorAnswer | None:
         """Count the request, or return what whoever asks too much is told."""
         capacity = door.script.capacity
         if capacity is not None and self.world.in_work[self.host, self.model] > capacity:
             self._fault = "capacity"
-            return error_answer(FaultKind.OVERLOADED, door.family)
+            return error_answer(FaultKind.OVERLOADED, self._family(door))
         self._counted = self._prompt_tokens + self.asker.answer_tokens
         wait = door.keeper.admit(now, self._counted)
         if wait is None:
             return None
         self._counted = 0.0
         self._fault = "limit"
-        return error_answer(FaultKind.RATE_LIMITED, door.family, wait=wait, now=now)
+        return error_answer(FaultKind.RATE_LIMITED, self._family(door), wait=wait, now=now)
 
     @property
     def _prompt_tokens(self) -> int:
@@ -300,18 +321,19 @@ class Exchange:
         text = f"{self._number} for {self.caller} by {door.credential}. "
         text = (text * (tokens * CHARACTERS_PER_TOKEN // len(text) + 1))[: tokens * CHARACTERS_PER_TOKEN]
         pieces = _in_pieces(text, tokens) if self.streams else [text]
-        self.world.written[self._number] = (self.caller, text)
-        return Written(self._number, self.model, door.stamp, pieces, self._prompt_tokens, tokens)
+        written = Written(self._number, self.model, door.stamp, pieces, self._prompt_tokens, tokens)
+        self.world.written[str(self._number)] = (self.caller, text, "stop", written.tokens)
+        return written
 
     def _answer(self, door: Door, written: Written, faults: Sequence[Fault], fault: Fault | None) -> None:
         self.status = 200
-        self.headers = dict(door.keeper.statement(trio.current_time())) if door.script.states_limits else {}
+        self.headers = self._statement(door.keeper.left(trio.current_time())) if door.script.states_limits else {}
         if fault is not None and fault.kind is FaultKind.MISSTATED:
             self._misstate(fault)
         if not self.streams:
             self.headers["content-type"] = "application/json"
             self._tokens = written.prompt_tokens + written.answer_tokens
-            self._steps = iter([_Step(data=written.whole())])
+            self._steps = iter([_Step(data=self._spoken.whole(written))])
             return
         self.headers["content-type"] = "text/event-stream"
         self._tokens = written.prompt_tokens
@@ -320,25 +342,28 @@ class Exchange:
         self._steps = self._tell(door, written, late, broken)
 
     def _misstate(self, fault: Fault) -> None:
-        seconds = fault.wait if isinstance(fault.wait, int | float) else 60.0
-        for name in ("requests", "tokens"):
-            self.headers[f"x-ratelimit-remaining-{name}"] = str(fault.left)
-            self.headers[f"x-ratelimit-reset-{name}"] = f"{seconds:g}s"
+        seconds = fault.wait if isinstance(fault.wait, int | float) else MINUTE
+        self.headers |= self._statement([(name, fault.left) for name in ("requests", "tokens")], seconds)
+
+    def _statement(self, left: Sequence[tuple[str, float]], seconds: float = MINUTE) -> dict[str, str]:
+        stated = [Left(name, amount, seconds) for name, amount in left]
+        return dict(self._spoken.statement(stated, trio.current_time()))
 
     def _tell(self, door: Door, written: Written, late: float, broken: Fault | None) -> Iterator[_Step]:
         """Tell the answer piece by piece, as far as it comes."""
-        yield _Step(data=written.role_event())
+        for event in self._spoken.beginning(written):
+            yield _Step(data=event)
         for pause in _pauses(late):
-            yield _Step(pause, PING)
+            yield _Step(pause, self._spoken.ping(written))
         time = written.answer_tokens / len(written.pieces) * door.script.per_token
-        for i, event in enumerate(written.events()):
+        for i, event in enumerate(self._spoken.events(written)):
             if broken is not None and i == broken.after:
                 break
             yield _Step(time, event, tokens=len(written.pieces[i]) / CHARACTERS_PER_TOKEN)
         if broken is not None:
             yield from self._break_off(door, broken)
             return
-        for event in written.end_events():
+        for event in self._spoken.end(written):
             yield _Step(data=event)
 
     def _break_off(self, door: Door, fault: Fault) -> Iterator[_Step]:
@@ -350,9 +375,10 @@ class Exchange:
             case FaultKind.STREAM_STALLED:
                 yield _Step(endless=True)
             case FaultKind.STREAM_MALFORMED:
-                yield _Step(data=MALFORMED_EVENT)
+                yield _Step(data=self._spoken.malformed)
             case FaultKind.STREAM_ERROR:
-                yield _Step(data=error_event(door.family))
+                error = error_answer(FaultKind.OVERLOADED, self._family(door))
+                yield _Step(data=self._spoken.error(error.body))
 
 
 def _in_pieces(text: str, tokens: int) -> list[str]:

@@ -18,8 +18,10 @@ from ..actors.errors import RequestRejected, UnderstudyError, UnknownModel
 from ..actors.handle import Router
 from ..actors.identity import ModelKey
 from ..actors.messages import Call, Restarted
+from ..actors.reply import Reply
 from ..actors.trace import Detail, Fact, Kind
 from ..supervisors.runtime import Lines, Stage, opened, transport_lines
+from .asking import request_of
 from .faults import MOMENTS, Fault, FaultKind
 from .lines import WorldLine, WorldTransport
 from .run import Run
@@ -42,9 +44,6 @@ STATUS_ROUNDS: Final = 100
 CRASHES: Final = (FaultKind.MODEL_CRASH, FaultKind.ROUTER_CRASH)
 TURNING_POINTS: Final = (Kind.CRASHED, Kind.STARTED, Kind.DOWN, Kind.REVIVED)
 """What is followed by a look at every candidate."""
-
-IMAGE: Final = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
-TOOL: Final = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
 
 Progress = Callable[[float], None]
 """Is told how much of a run is over, as a share."""
@@ -223,10 +222,12 @@ class _Play:
         whole: int | None = None
         with self._way_out(number, caller):
             try:
-                body, text, key = await self._get(router, number, caller)
-                outcome, stamp = "served", str(body.get("system_fingerprint"))
-                written = self.world.written.get(int(str(body.get("id", "0"))))
-                whole = int(written == (number, text))
+                reply, text = await self._get(router, number, caller)
+                outcome, key = "served", reply.served_by
+                answered, _, stamp = str(reply.body.get("id")).partition("|")
+                stamp = stamp or str(reply.body.get("system_fingerprint"))
+                told = (number, text, reply.finish_reason, reply.usage.total_tokens)
+                whole = int(self.world.written.get(answered) == told)
             except Exception as exc:
                 # Whatever is no error of ours is a bug; which it is, is told by its name.
                 outcome, message = type(exc).__name__, str(exc)
@@ -264,12 +265,13 @@ class _Play:
             flaw=None if caller.flaw is None else caller.flaw.value,
             images=int(caller.images),
             tools=int(caller.tools),
+            logit_bias=int(caller.logit_bias) or None,
             turn=attempt,
         )
 
-    async def _get(self, router: Router, number: int, caller: Caller) -> tuple[Any, str, ModelKey]:
-        """Make the request; return the answer's body, the text as it was read, and who served."""
-        messages, params = _request(number, caller)
+    async def _get(self, router: Router, number: int, caller: Caller) -> tuple[Reply, str]:
+        """Make the request; return the answer, and the text as it was read."""
+        messages, params = request_of(number, caller, introduces=self.run.introduces)
         if not caller.stream:
             call = Call(
                 caller.route,
@@ -278,7 +280,7 @@ class _Play:
                 wait_for_cooldown=caller.wait_for_cooldown,
             )
             reply = await router.request(call)
-            return reply.body, reply.text, reply.served_by
+            return reply, reply.text
         text, served_by = "", None
         async with router.stream(
             caller.route,
@@ -295,7 +297,7 @@ class _Play:
                 text = "" if isinstance(chunk, Restarted) else text + chunk.text
                 if caller.reads_every:
                     await sleep(caller.reads_every)
-        return chunks.reply.body, text, chunks.reply.served_by
+        return chunks.reply, text
 
     # Trouble
 
@@ -340,17 +342,6 @@ class _Play:
         for number, scope in sorted(self.waiting.items()):
             if fault.is_about(self.run.callers[number].route) and draw.random() < fault.probability:
                 scope.cancel()
-
-
-def _request(number: int, caller: Caller) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return messages and parameters; who the caller is stands in `user`, as OpenAI's API has it."""
-    content: Any = "word" * caller.prompt_tokens
-    if caller.images:
-        content = [{"type": "text", "text": content}, IMAGE]
-    params: dict[str, Any] = {"user": f"caller-{number}", "max_tokens": 2 * caller.answer_tokens}
-    if caller.tools:
-        params["tools"] = [TOOL]
-    return [{"role": "user", "content": content}], params
 
 
 class _Ear(logging.Handler):

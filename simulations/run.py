@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from attrs import define, field
 
 from ..actors.identity import ModelKey
 from ..supervisors.config import Config, Entry
+from .dialects import LIKE_OPENAI
 from .faults import label_of
 from .scenario import Caller, Scenario
 from .stage import Schedule
@@ -38,6 +40,11 @@ class Run:
     ended_at: float = 0.0
     tasks_left: int = 0
     hung: str | None = None
+
+    @cached_property
+    def introduces(self) -> bool:
+        """Whether callers say in their prompt who they are: some candidate's dialect is not OpenAI's."""
+        return any(entry.endpoint.dialect not in LIKE_OPENAI for entry in self.config.entries.values())
 
     def hosts(self) -> Mapping[ModelKey, str]:
         """Return each candidate's address, as the world's providers are known by."""

@@ -44,6 +44,7 @@ class Caller:
         reads_every: how many seconds it takes over each piece of a stream.
         flaw: what is wrong with the request itself.
         images, tools: whether the request has any.
+        logit_bias: whether it asks for what only OpenAI's dialect has a word for.
         retries, retry_wait: how often it asks again after a failure, and after how many seconds.
 
     """
@@ -62,6 +63,7 @@ class Caller:
     flaw: Flaw | None = None
     images: bool = False
     tools: bool = False
+    logit_bias: bool = False
     retries: int = 0
     retry_wait: float = 1.0
 
@@ -78,8 +80,8 @@ class Traffic:
     """A class of callers: what each is like, and how many come when.
 
     `rate` is in requests a second: points of (time, rate) with straight lines between them, constant after the last.
-    `burst` callers come at once at `start`, besides. `stream`, `leave`, `images`, `tools` and each flaw's are shares
-    between 0 and 1; `prompt_tokens`, `answer_tokens` and `leaves_after` are ranges.
+    `burst` callers come at once at `start`, besides. `stream`, `leave`, `images`, `tools`, `logit_bias` and each flaw's
+    are shares between 0 and 1; `prompt_tokens`, `answer_tokens` and `leaves_after` are ranges.
     """
 
     route: str
@@ -101,6 +103,7 @@ class Traffic:
     flaws: Mapping[Flaw, float] = field(factory=dict)
     images: float = 0.0
     tools: float = 0.0
+    logit_bias: float = 0.0
     retries: int = 0
     retry_wait: float = 1.0
 

@@ -34,7 +34,17 @@ from .scenario import Caller, Flaw, LimitKind, ProviderScript, Scenario
 __all__ = ["callers", "faults", "healed_scenarios", "scenarios", "schedules", "storms", "topologies"]
 
 NAMES: Final = "abcde"
-PROVIDERS: Final = ("openai", "anthropic", "gemini")
+SPEAKERS: Final = (
+    ("openai", "openai"),
+    ("openai", "openai"),
+    ("openai", "openai"),
+    ("anthropic", "anthropic"),
+    ("gemini", "gemini"),
+    ("azure", "azure"),
+    ("anthropic", "openai"),
+    ("gemini", "openai"),
+)
+"""Whose provider it is and how it is spoken to: mostly as OpenAI is, and each other dialect often enough."""
 CALLERS_MAX: Final = 16
 FAULTS_MAX: Final = 6
 SCRIPT_MAX: Final = 40
@@ -72,7 +82,7 @@ class _Swarm:
 
 @st.composite
 def topologies(draw: Draw) -> dict[str, Any]:
-    """Draw a config: up to five entries that share addresses, credentials and models now and then.
+    """Draw a config: up to five entries of all dialects that share addresses, credentials and models now and then.
 
     Their limits are small enough to be reached, and their cooldowns short enough to end within a run, in most.
     """
@@ -109,11 +119,12 @@ SHORT_POLICY: Final = {
 @st.composite
 def _entries(draw: Draw, limits: Sequence[str], extras: Sequence[str]) -> dict[str, Any]:
     """Draw an entry; which of its fallbacks there are is seen when all entries are there."""
-    provider = draw(st.sampled_from(PROVIDERS))
+    provider, dialect = draw(st.sampled_from(SPEAKERS))
     entry: dict[str, Any] = {
         "model_name": "",
         "model": f"{provider}/{draw(st.sampled_from(('m', 'n')))}",
         "api_base": f"https://{provider}.example/v1",
+        "dialect": dialect,
     }
     credentials = st.sampled_from(("env:K1", "env:K2", "env:K3"))
     if "keys" in extras and draw(st.integers(0, 3)) == 3:
@@ -198,10 +209,10 @@ def _one_caller(draw: Draw, routes: Sequence[str], swarm: _Swarm) -> Caller:
 
 
 def _flawed(draw: Draw, caller: Caller) -> Caller:
-    odd = draw(st.sampled_from((None, None, None, None, *Flaw, "images", "tools")))
+    odd = draw(st.sampled_from((None, None, None, None, *Flaw, "images", "tools", "logit_bias")))
     if isinstance(odd, Flaw):
         return evolve(caller, flaw=odd)
-    return evolve(caller, images=odd == "images", tools=odd == "tools")
+    return evolve(caller, images=odd == "images", tools=odd == "tools", logit_bias=odd == "logit_bias")
 
 
 # Storms

@@ -17,11 +17,11 @@ that two runs are the same if and only if their files are.
 | `logged` | a line was logged | `level`, `text` |
 
 Of `asked`: `request` is the number that the request has if it was let in, `prompt` and `answer` are tokens, `waits`
-is for cooldowns, `turn` counts from 1; `restarts`, `flaw`, `images` and `tools` are the caller's. Of `told`: `whole`
-is 1 if the text is the very one that was sent to this caller. Of `received`: `seen_credential` is ``foreign`` if it
-is none of this host's; `stream`, `in_work` (how many are at work there) and `meets` (the faults that are on) come
-besides. Of `answered`: `how` is ``whole``, ``error``, ``broken`` or ``left``. Of `status`: `cooling` is in seconds,
-`left` in requests.
+is for cooldowns, `turn` counts from 1; `restarts`, `flaw`, `images`, `tools` and `logit_bias` are the caller's. Of
+`told`: `whole` is 1 if the answer is the very one that was written for this caller. Of `received`: `seen_credential`
+is ``foreign`` if it is none of this host's; `stream`, `in_work` (how many are at work there), `meets` (the faults that
+are on) and `amiss` (what is wrong with how the request is put) come besides. Of `answered`: `how` is ``whole``,
+``error``, ``broken`` or ``left``. Of `status`: `cooling` is in seconds, `left` in requests.
 
 `caller` is a caller's number, in the order in which the scenario has them. A trace begins with a header, which names
 the scenario, the seed, and each candidate with its limits. A file of facts alone, recorded in production with

@@ -155,7 +155,7 @@ def exponential(draw: Random) -> float:
 
 
 def _caller(traffic: Traffic, at: float, draw: Random) -> Caller:
-    """Draw one caller. Whatever its class is like, it draws eight times."""
+    """Draw one caller. Whatever its class is like, it draws eight times; only for `logit_bias` it draws once more."""
     chance = draw.random
     stays = chance() >= traffic.leave
     leaves_after = _between(traffic.leaves_after, chance())
@@ -174,6 +174,7 @@ def _caller(traffic: Traffic, at: float, draw: Random) -> Caller:
         flaw=_flaw(traffic, chance()),
         images=chance() < traffic.images,
         tools=chance() < traffic.tools,
+        logit_bias=traffic.logit_bias > 0.0 and chance() < traffic.logit_bias,
         retries=traffic.retries,
         retry_wait=traffic.retry_wait,
     )

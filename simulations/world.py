@@ -24,9 +24,11 @@ from ..actors.identity import ModelKey
 from ..actors.providers.endpoint import Endpoint
 from ..supervisors.config import Config, Entry
 from .counting import Doorkeeper
+from .dialects import SPOKEN, Arrival, spoken_by
+from .error_words import Family
 from .exchange import FOREIGN, OWN_WINDOW, Exchange
 from .faults import MOMENTS, Fault
-from .payloads import FAMILIES, Family
+from .payloads import FAMILIES
 from .run import Run, door_of, host_of
 from .scenario import ProviderScript
 from .stage import stream
@@ -35,7 +37,10 @@ from .trace import Scene, Sight
 
 @define(eq=False)
 class Door:
-    """One address, credential and model: where requests for one candidate arrive, or for several that share them."""
+    """One address, credential and model: where requests for one candidate arrive, or for several that share them.
+
+    `dialects` are those in which it is spoken to; `compatible` is the family that it belongs to in OpenAI's.
+    """
 
     host: str
     credential: str
@@ -44,7 +49,8 @@ class Door:
     keeper: Doorkeeper
     window: int
     sees: bool
-    family: Family
+    dialects: Sequence[str]
+    compatible: Family
     random: random.Random
     faults: Sequence[Fault]
 
@@ -52,6 +58,10 @@ class Door:
     def stamp(self) -> str:
         """Who answers here."""
         return f"{self.host}|{self.credential}|{self.model}"
+
+    def family(self, dialect: str) -> Family:
+        """Return whose envelope errors come in, where requests are in this dialect."""
+        return SPOKEN[dialect].family or self.compatible
 
     def latency(self) -> float:
         """Draw how many seconds an answer takes to begin."""
@@ -73,10 +83,11 @@ class World:
     doors: dict[tuple[str, str, str], Door] = field(init=False)
     in_work: Counter[tuple[str, str]] = field(factory=Counter, init=False)
     received: int = field(default=0, init=False)
-    written: dict[int, tuple[int, str]] = field(factory=dict, init=False)
-    """What was written in answer to which request: for which caller, and the text."""
+    written: dict[str, tuple[int, str, str, int]] = field(factory=dict, init=False)
+    """What was written in answer to which request: for which caller, the text, why it ends, and what it used."""
     _labels: dict[tuple[str, str], str] = field(factory=dict, init=False)
-    _places: dict[str, str] = field(factory=dict, init=False)
+    _places: dict[str, tuple[str, str, str]] = field(factory=dict, init=False)
+    _dialects: dict[tuple[str, bool], str | None] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.doors = _doors(self.run.config, self.run.scenario.providers, self._faults(), self.seed)
@@ -89,16 +100,22 @@ class World:
 
     def exchange(self, url: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Exchange:
         """Return the exchange that a request begins. `headers` has names in lower case."""
-        host = self._host(url)
-        secret = headers.get("authorization", "").removeprefix("Bearer ")
-        return Exchange(self, host, self._labels.get((host, secret), FOREIGN), secret, body)
+        arrival = Arrival(*self._place(url), headers, body)
+        how = url, "api-key" in headers  # nothing else tells the dialect
+        if how not in self._dialects:
+            self._dialects[how] = spoken_by(arrival)
+        dialect = self._dialects[how]
+        secret = SPOKEN[dialect or "openai"].secret(headers)
+        label = self._labels.get((arrival.address, secret), FOREIGN)
+        return Exchange(self, arrival, dialect, label, secret)
 
-    def _host(self, url: str) -> str:
-        """Return the address that a URL is below; an unknown one stays as it is."""
+    def _place(self, url: str) -> tuple[str, str, str]:
+        """Return the address that a URL is below, the path there, and the query. An unknown address is all there is."""
         if url not in self._places:
-            place = host_of(url)
+            place, _, query = host_of(url).partition("?")
             hosts = sorted({host for host, _, _ in self.doors}, key=len, reverse=True)
-            self._places[url] = next((host for host in hosts if place.startswith(f"{host}/")), place)
+            host = next((host for host in hosts if place.startswith(f"{host}/")), place)
+            self._places[url] = host, place[len(host) + 1 :], query
         return self._places[url]
 
     def see(self, scene: Scene, caller: int | None, **details: str | int | float | None) -> None:
@@ -111,7 +128,7 @@ def _token(endpoint: Endpoint) -> str:
     if endpoint.secret is not None:
         return endpoint.secret.reveal()
     headers = {name.lower(): value for name, value in endpoint.headers.items()}
-    return headers.get("authorization", "").removeprefix("Bearer ")
+    return SPOKEN[endpoint.dialect].secret(headers)
 
 
 def _doors(
@@ -145,7 +162,8 @@ def _door(
         ),
         window=first.capabilities.context_window or OWN_WINDOW,
         sees=first.capabilities.vision is not False,
-        family=FAMILIES.get(first.key.provider, Family.OPENAI),
+        dialects=list(dict.fromkeys(entry.endpoint.dialect for entry in entries)),
+        compatible=FAMILIES.get(first.key.provider, Family.OPENAI),
         random=stream(seed, f"provider {host}|{credential}|{model}"),
         faults=[fault for fault in faults if any(fault.touches(entry.key) for entry in entries)],
     )

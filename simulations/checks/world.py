@@ -27,8 +27,10 @@ class Provenance(Invariant):
         self._opened: defaultdict[int, list[ModelKey]] = defaultdict(list)
 
     def on_received(self, sight: Sight) -> None:
-        """The request comes to where its attempt was sent, with that credential, for that model."""
+        """The request comes to where its attempt was sent, with that credential, for that model, as it was asked."""
         flight = self.told.ledger.flight_of(sight.caller)
+        if sight.details.get("amiss") is not None:
+            self.say(f"a request at {sight.details['host']} is not what was asked: {sight.details['amiss']}")
         if flight is None:
             return
         seen = sight.details

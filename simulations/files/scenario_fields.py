@@ -107,6 +107,7 @@ TRAFFIC: Final[Mapping[str, Field]] = {
     "flaws": Field(_flaws),
     "images": Field(share),
     "tools": Field(share),
+    "logit_bias": Field(share),
 }
 
 CALLER: Final[Mapping[str, Field]] = {
@@ -120,6 +121,7 @@ CALLER: Final[Mapping[str, Field]] = {
     "flaw": Field(word_of(Flaw, "flaw")),
     "images": Field(boolean),
     "tools": Field(boolean),
+    "logit_bias": Field(boolean),
 }
 
 PROVIDER: Final[Mapping[str, Field]] = {

@@ -7,7 +7,7 @@ became.
 
 from __future__ import annotations
 
-from . import health, house, identity, journeys, limits
+from . import health, house, identity, journeys, limits, translation
 from .bug import BUDGET, BUGS, PlantedBug
 from .proof import Proof, prove, table
 
@@ -23,4 +23,5 @@ __all__ = [
     "limits",
     "prove",
     "table",
+    "translation",
 ]

@@ -55,7 +55,7 @@ def counters_per_provider() -> list[Patch]:
     return [_shared("failures", lambda part: part.key.provider)]
 
 
-def _with_the_primarys(change: Callable[[Entry, Entry], Entry]) -> Patch:
+def with_the_primarys(change: Callable[[Entry, Entry], Entry]) -> Patch:
     """Let every candidate but the first of the config be reached with something of the first one's."""
 
     def make(original: Any) -> Any:
@@ -74,7 +74,7 @@ def fallback_with_the_primarys_key() -> list[Patch]:
     def change(entry: Entry, first: Entry) -> Entry:
         return evolve(entry, endpoint=evolve(entry.endpoint, secret=first.endpoint.secret))
 
-    return [_with_the_primarys(change)]
+    return [with_the_primarys(change)]
 
 
 @bug("identity", "a fallback is called at the primary's base URL", PROVENANCE)
@@ -82,7 +82,7 @@ def fallback_at_the_primarys_address() -> list[Patch]:
     def change(entry: Entry, first: Entry) -> Entry:
         return evolve(entry, endpoint=evolve(entry.endpoint, api_base=first.endpoint.api_base))
 
-    return [_with_the_primarys(change)]
+    return [with_the_primarys(change)]
 
 
 @bug("identity", "a fallback is asked for the primary's model", PROVENANCE)

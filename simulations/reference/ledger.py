@@ -61,7 +61,8 @@ class Ledger:
         if caller is None:
             return NO_NEEDS
         if caller not in self._needs:
-            self._needs[caller] = needs_of(self.run.callers[caller])
+            number = caller if self.run.introduces else None
+            self._needs[caller] = needs_of(self.run.callers[caller], number)
         return self._needs[caller]
 
     def tokens(self, request: int | None) -> float:

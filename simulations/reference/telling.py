@@ -87,7 +87,7 @@ class Telling:
         entries = [config.entries[key] for key in plan or config.routes.get(route, ())]
         self.ways[request] = Way(
             request,
-            [Turn(entry, needs.fit(entry.capabilities, entry.limits.tpm)) for entry in entries],
+            [Turn(entry, needs.fit(entry.capabilities, entry.limits.tpm, entry.endpoint.dialect)) for entry in entries],
             needs,
             config.policy,
             self.ledger.deadlines[request],

@@ -67,12 +67,8 @@ def test_tokens_that_were_not_used_are_taken_back(counter: SlidingWindow | Fixed
     assert 5.0 <= counter.left(2.0) <= 5.2
 
 
-def test_a_statement_says_what_is_left() -> None:
+def test_what_is_left_is_told_of_whatever_is_limited() -> None:
     keeper = Doorkeeper.of(LimitKind.SLIDING_WINDOW, 5.0, 100.0)
     keeper.admit(0.0, 30.0)
-    assert keeper.statement(1.0) == {
-        "x-ratelimit-remaining-requests": "4",
-        "x-ratelimit-reset-requests": "60s",
-        "x-ratelimit-remaining-tokens": "70",
-        "x-ratelimit-reset-tokens": "60s",
-    }
+    assert keeper.left(1.0) == [("requests", 4.0), ("tokens", 70.0)]
+    assert Doorkeeper.of(LimitKind.SLIDING_WINDOW, None, None).left(1.0) == []

@@ -70,6 +70,7 @@ OBVIOUS: Final[Mapping[str, str | Change]] = {
     "a-stream-cut-late": "interruption cools nobody",
     "all-down": no_cooldowns,
     "errors-in-disguise": "error in 200 delivered",
+    "four-dialects": "fallback in the primarys dialect",
     "impatient-callers": "probe leaked on cancellation",
     "metastable-overload": without("max_parallel", "max_queued"),
     "one-outage-many-in-flight": "every failure escalates",

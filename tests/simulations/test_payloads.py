@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from understudy import Reason, Scope, classify
+from understudy.simulations.error_words import Family
 from understudy.simulations.faults import FaultKind, Wait
-from understudy.simulations.payloads import HUGE_WAIT, Family, Written, error_answer
+from understudy.simulations.payloads import HUGE_WAIT, error_answer
 from understudy.simulations.scenario import Flaw
 
 MEANS = {
@@ -58,14 +59,3 @@ def test_a_gateways_page_and_a_way_elsewhere_are_no_json() -> None:
         answer = error_answer(FaultKind.SERVER_ERROR, Family.OPENAI, status=status)
         assert answer.status == status
         assert classify(answer.status, answer.headers, answer.body).reason is reason
-
-
-def test_a_stream_and_a_whole_answer_say_the_same() -> None:
-    import json
-
-    written = Written(7, "m", "host|key|m", ("one ", "two ", "three"), 10, 3)
-    whole = json.loads(written.whole())
-    chunks = [json.loads(event.removeprefix(b"data: ")) for event in written.events()]
-    assert "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks) == "one two three"
-    assert whole["choices"][0]["message"]["content"] == "one two three"
-    assert whole["usage"] == json.loads(written.end_events()[0].removeprefix(b"data: "))["usage"]

@@ -16,11 +16,12 @@ from understudy.actors.demand import Capabilities, Demand, estimate_demand
 from understudy.actors.failures import NATURAL_SCOPE, Failure, Reason, Scope
 from understudy.actors.identity import ModelKey
 from understudy.actors.itinerary import Ask, Candidate, Decision, Deliver, GiveUp, Itinerary, Reject
-from understudy.actors.messages import Failed, Refusal, Refused
+from understudy.actors.messages import Call, Failed, Refusal, Refused
 from understudy.actors.policy import CLASSIC, DEFAULT, Next, Policy, Rule
+from understudy.actors.providers.dialects import DIALECTS, unspoken
 from understudy.actors.providers.endpoint import Endpoint
 from understudy.actors.trace import Kind
-from understudy.simulations import rehearsal
+from understudy.simulations.asking import request_of
 from understudy.simulations.faults import Fault, FaultKind
 from understudy.simulations.reference.clock import awake_at, jumps_of
 from understudy.simulations.reference.health import Health, seconds_of
@@ -392,18 +393,24 @@ def test_a_way_is_what_the_runtime_makes_of_it_whatever_it_is_told() -> None:
         Caller,
         at=st.just(0.0),
         route=st.just("route"),
-        prompt_tokens=st.integers(0, 300),
-        answer_tokens=st.integers(0, 300),
+        prompt_tokens=st.integers(1, 300),
+        answer_tokens=st.integers(1, 300),
         images=st.booleans(),
         tools=st.booleans(),
-    )
+        logit_bias=st.booleans(),
+    ),
+    st.integers(0, 2_000_000),
+    st.booleans(),
 )
-def test_a_callers_needs_are_those_that_the_runtime_estimates(caller: Caller) -> None:
-    messages, params = rehearsal._request(7, caller)
-    demand = estimate_demand({**params, "messages": messages})
-    needs = needs_of(caller)
+def test_a_callers_needs_are_those_that_the_runtime_estimates(caller: Caller, number: int, introduces: bool) -> None:
+    messages, params = request_of(number, caller, introduces=introduces)
+    body = {**params, "messages": messages}
+    demand = estimate_demand(body)
+    needs = needs_of(caller, number if introduces else None)
     assert (needs.prompt, needs.answer) == (demand.prompt_tokens, demand.answer_tokens)
     assert (needs.images, needs.tools, needs.tokens) == (demand.images, demand.tools, demand.tokens)
+    unfit = unspoken(Call("route", body), DIALECTS)
+    assert [needs.fit(Capabilities(), None, dialect) for dialect in DIALECTS] == [d not in unfit for d in DIALECTS]
 
 
 def test_what_is_due_while_the_machine_sleeps_is_done_when_it_wakes() -> None:

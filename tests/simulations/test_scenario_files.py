@@ -149,6 +149,7 @@ def callers(routes: list[str]) -> st.SearchStrategy[Caller]:
         flaw=st.none() | st.sampled_from(Flaw),
         images=st.booleans(),
         tools=st.booleans(),
+        logit_bias=st.booleans(),
     )
 
 
@@ -173,6 +174,7 @@ def traffic(draw: st.DrawFn, routes: list[str]) -> Traffic:
             flaws=st.dictionaries(st.sampled_from(Flaw), st.floats(0, 0.33)),
             images=SHARES,
             tools=SHARES,
+            logit_bias=SHARES,
         )
     )
     return made
