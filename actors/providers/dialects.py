@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ..messages import Call
+from .anthropic import AnthropicDialect
 from .azure import AzureDialect
 from .dialect import Dialect, Untranslatable
 from .openai import OpenAIDialect
@@ -13,6 +14,7 @@ from .openai import OpenAIDialect
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "openai": OpenAIDialect(),
     "azure": AzureDialect(),
+    "anthropic": AnthropicDialect(),
 }
 """How candidates can be spoken to."""
 

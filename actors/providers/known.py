@@ -1,4 +1,4 @@
-"""Well-known providers: where their OpenAI-compatible endpoint is, and which variable holds its key by custom.
+"""Well-known providers: where their endpoint is, and which variable holds its key by custom.
 
 A convenience and no more: every entry can name its own `api_base` and its own key, and a provider that is not
 listed here needs nothing else. Where a provider has a region for each side of the world and no name of its own
@@ -22,7 +22,9 @@ class KnownProvider:
 
 
 PROVIDER_DIALECTS: Final[Mapping[str, str]] = {
+    "anthropic": "anthropic",
     "azure": "azure",
+    "coding-plan-anthropic": "anthropic",
 }
 """How those speak who do not speak as OpenAI does."""
 
@@ -44,6 +46,9 @@ KNOWN_PROVIDERS: Final[Mapping[str, KnownProvider]] = {
     "anthropic": KnownProvider("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
     "cerebras": KnownProvider("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
     "coding-plan": KnownProvider("https://coding-intl.dashscope.aliyuncs.com/v1", "ALIBABA_CODING_PLAN_API_KEY"),
+    "coding-plan-anthropic": KnownProvider(
+        "https://coding-intl.dashscope.aliyuncs.com/apps/anthropic/v1", "ALIBABA_CODING_PLAN_API_KEY"
+    ),
     "cohere": KnownProvider("https://api.cohere.ai/compatibility/v1", "COHERE_API_KEY"),
     "deepinfra": KnownProvider("https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY"),
     "deepseek": KnownProvider("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),

@@ -69,7 +69,7 @@ class OpenAIDialect:
         if not _messages(answer.body):
             return Chunk("", answer.body)  # of another endpoint than chat
         choices = [
-            {**{k: v for k, v in choice.items() if k != "message"}, "delta": choice["message"]}
+            {**{k: v for k, v in choice.items() if k != "message"}, "delta": _delta(choice["message"])}
             for choice in answer.body["choices"]
         ]
         body = {**answer.body, "object": "chat.completion.chunk", "choices": choices}
@@ -112,8 +112,10 @@ class ChatStreamReader:
             return None if self.closed else malformed(self._headers, b"", "the stream has no choices")
         chunk = read_json(data)
         failure = self._fault(chunk, event)
-        if failure is not None:
-            return failure
+        return self.take(chunk) if failure is None else failure
+
+    def take(self, chunk: Mapping[str, Any]) -> Chunk:
+        """Take in one chunk, whoever wrote it."""
         choices = chunk.get("choices")
         choices = choices if isinstance(choices, list) else []
         for choice in choices:
@@ -262,6 +264,14 @@ def _plain_text(piece: object) -> str | None:
     if isinstance(piece, dict) and piece.keys() == {"type", "text"} and piece["type"] == "text":
         piece = piece["text"]
     return piece if isinstance(piece, str) else None
+
+
+def _delta(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a whole message as a delta, in which each tool call says which one it is."""
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list):
+        return message
+    return {**message, "tool_calls": [{"index": i, **c} if isinstance(c, dict) else c for i, c in enumerate(calls)]}
 
 
 def _place(choice: Mapping[str, Any]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ..classify import classify
@@ -62,3 +63,15 @@ def is_opaque(kind: str) -> bool:
     (True, False, False)
     """
     return kind != "" and "json" not in kind and kind != "text/html"
+
+
+def created(headers: Mapping[str, str]) -> int:
+    """Return when an answer was made, in seconds since the epoch, by its own date; 0 where it has none.
+
+    >>> created({"date": "Thu, 01 Jan 1970 00:01:00 GMT"})
+    60
+    """
+    try:
+        return int(parsedate_to_datetime(headers.get("date", "")[:64]).timestamp())
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return 0

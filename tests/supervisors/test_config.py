@@ -17,7 +17,7 @@ from understudy.actors.failures import Reason
 from understudy.actors.identity import PROVIDER_ALIASES, ModelKey, normalise_provider
 from understudy.actors.policy import CLASSIC, DEFAULT, Next
 from understudy.actors.providers.endpoint import Secret, TimeLimits
-from understudy.actors.providers.known import KNOWN_PROVIDERS
+from understudy.actors.providers.known import KNOWN_PROVIDERS, PROVIDER_DIALECTS
 from understudy.supervisors.config import Config, Entry, Restarts, load_config
 from understudy.supervisors.config_fields import ENTRY, POLICY, RESTARTS, RULE, TOP
 from understudy.supervisors.config_mistakes import Mistakes, Spot
@@ -399,9 +399,17 @@ def test_a_known_provider_has_a_normal_name_and_a_usable_address(name: str) -> N
     assert is_local or known.api_base.startswith("https://")
 
 
-def test_every_alias_leads_to_a_known_provider_that_speaks_our_dialect() -> None:
-    unknown = {name for name in PROVIDER_ALIASES.values() if name not in KNOWN_PROVIDERS}
-    assert unknown == {"coding-plan-anthropic"}
+def test_every_alias_leads_to_a_known_provider() -> None:
+    assert {name for name in PROVIDER_ALIASES.values() if name not in KNOWN_PROVIDERS} == set()
+
+
+@pytest.mark.parametrize(("provider", "dialect"), PROVIDER_DIALECTS.items())
+def test_a_provider_of_another_dialect_is_spoken_to_in_it_unless_the_entry_says_otherwise(
+    provider: str, dialect: str
+) -> None:
+    fields = {"api_key": "k", "api_base": "https://host/v1"}
+    assert only(load(entry("e", f"{provider}/m", **fields))).endpoint.dialect == dialect
+    assert only(load(entry("e", f"{provider}/m", dialect="openai", **fields))).endpoint.dialect == "openai"
 
 
 # --- around it ----------------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ ENTRY_MISTAKES: list[tuple[dict[str, object], str, str]] = [
     ({"api_base": f"http://u:{PLANTED}@x/v1"}, "model_list[0].api_base", "user or a password"),
     ({"proxy": f"ftp://u:{PLANTED}@x"}, "model_list[0].proxy", "must be a URL"),
     ({"proxy": "env:UNSET"}, "model_list[0].proxy", "UNSET is not set"),
-    ({"dialect": "anthropic"}, "model_list[0].dialect", "must be `openai`"),
+    ({"dialect": "antropic"}, "model_list[0].dialect", "did you mean `anthropic`?"),
     # credentials
     ({"api_key": ""}, "model_list[0].api_key", "must not be empty"),
     ({"api_key": "  "}, "model_list[0].api_key", "must not be empty"),
