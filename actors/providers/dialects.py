@@ -9,12 +9,14 @@ from ..messages import Call
 from .anthropic import AnthropicDialect
 from .azure import AzureDialect
 from .dialect import Dialect, Untranslatable
+from .gemini import GeminiDialect
 from .openai import OpenAIDialect
 
 DIALECTS: Final[Mapping[str, Dialect]] = {
     "openai": OpenAIDialect(),
     "azure": AzureDialect(),
     "anthropic": AnthropicDialect(),
+    "gemini": GeminiDialect(),
 }
 """How candidates can be spoken to."""
 

@@ -25,6 +25,7 @@ PROVIDER_DIALECTS: Final[Mapping[str, str]] = {
     "anthropic": "anthropic",
     "azure": "azure",
     "coding-plan-anthropic": "anthropic",
+    "gemini": "gemini",
 }
 """How those speak who do not speak as OpenAI does."""
 
@@ -53,7 +54,7 @@ KNOWN_PROVIDERS: Final[Mapping[str, KnownProvider]] = {
     "deepinfra": KnownProvider("https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY"),
     "deepseek": KnownProvider("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
     "fireworks": KnownProvider("https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
-    "gemini": KnownProvider("https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
+    "gemini": KnownProvider("https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY"),
     "github-models": KnownProvider("https://models.github.ai/inference", "GITHUB_TOKEN"),
     "groq": KnownProvider("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
     "huggingface": KnownProvider("https://router.huggingface.co/v1", "HF_TOKEN"),

@@ -28,6 +28,8 @@ CHAT: Final = "/chat/completions"
 DONE: Final = "[DONE]"
 MAX_CHOICES: Final = 128
 MAX_TOOL_CALLS: Final = 1_024
+NO_CONTENT: Final = ("role", "extra_content")
+"""Fields of a delta that do not begin an answer."""
 
 
 class OpenAIDialect:
@@ -162,7 +164,7 @@ class ChatStreamReader:
         delta = choice.get("delta")
         for name, value in delta.items() if isinstance(delta, dict) else ():
             into.add(name, value)
-            if name != "role" and value:
+            if name not in NO_CONTENT and value:
                 self.started = True
                 self._written += text_tokens(value) if isinstance(value, str) else 1.0
 
@@ -186,6 +188,8 @@ class Choice:
             for delta in value[:MAX_TOOL_CALLS]:
                 if isinstance(delta, dict):
                     self._add_tool_call(delta)
+        elif name == "images" and isinstance(value, list):
+            self.others[name] = [*self.others.get(name, ()), *value]
         elif name == "role":
             self.others[name] = value
         else:
