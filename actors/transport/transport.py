@@ -87,8 +87,8 @@ class Transporting:
         self._router.check_open()
         if asked.retried:
             raise package.ReadTimeout(
-                "this request has failed for good, and is not sent again although the SDK retries it: max_retries=0"
-                " saves the SDK's wait",
+                "the time of this request is up, and it is not sent again although the SDK retries it: give the SDK"
+                " max_retries=0, and it says at once how far the request had come",
                 request=request,
             )
 
