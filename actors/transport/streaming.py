@@ -88,8 +88,9 @@ class EventBody:
         is_late = isinstance(exc, DeadlineExceeded)
         self._leave("deadline" if is_late else "left")
         kind = self._package.ReadTimeout if is_late else self._package.ReadError
-        self._error = kind(str(exc), request=self._request)
+        error: Exception = kind(str(exc), request=self._request)
         if not self._asked.tells_breaks:
-            raise self._error from exc
+            raise error from exc
+        self._error = error
         told = shaped(str(exc), 504 if is_late else 503, self._asked.dialect)
         return write_event(told, self._asked.dialect)

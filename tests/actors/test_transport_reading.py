@@ -19,6 +19,7 @@ from understudy import (
     Reason,
     Refusal,
     RequestRejected,
+    Scope,
 )
 from understudy.actors.providers.outgoing import write_form
 from understudy.actors.transport import forms, places
@@ -48,19 +49,20 @@ any_files = st.builds(FormPart, any_names, contents, any_names, kinds)
 @given(st.dictionaries(any_names, st.lists(st.text(max_size=10))), st.lists(any_files, min_size=1, max_size=3))
 def test_a_form_of_httpx_is_written_again_byte_by_byte(data: dict[str, list[str]], parts: list[FormPart]) -> None:
     sent = [(part.name, (part.filename, part.content, part.content_type)) for part in parts]
-    request = httpx.Request("POST", "http://h/", data=data, files=sent)  # type: ignore[arg-type]
+    request = httpx.Request("POST", "http://h/", data=data, files=sent)
     kind = request.headers["content-type"]
     body, written_kind = write_form(read_form(kind, request.read()))
     ours, theirs = (text.partition("boundary=")[2].encode() for text in (written_kind, kind))
     assert body.replace(ours, theirs) == request.read()
 
 
-@given(st.binary(max_size=200), st.sampled_from(["multipart/form-data; boundary=x", "multipart/form-data", ""]))
+@given(
+    st.binary(max_size=200).filter(lambda body: b"--x--" not in body),
+    st.sampled_from(["multipart/form-data; boundary=x", "multipart/form-data", ""]),
+)
 def test_what_is_no_form_is_told_so(body: bytes, kind: str) -> None:
-    try:
+    with pytest.raises(BadForm, match="form"):
         read_form(kind, b"--x" + body)
-    except BadForm as exc:
-        assert "form" in str(exc)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def test_a_status_is_what_all_attempts_agree_on(reasons: list[Reason | Refusal],
 )
 @pytest.mark.parametrize("dialect", ["openai", "anthropic", "gemini"])
 def test_a_providers_own_words_are_handed_on_in_its_own_dialect_only(body: bytes, speaks: str, dialect: str) -> None:
-    failure = Failure(Reason.FORMAT, Reason.FORMAT and Failure.of(Reason.FORMAT).scope, 422, None, "no", body)
+    failure = Failure(Reason.FORMAT, Scope.REQUEST, 422, None, "no", body)
     told = tell(RequestRejected(failure, KEY), dialect)
     if dialect == speaks:
         assert (told.status, told.body) == (422, body)

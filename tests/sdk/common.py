@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import AsyncIterable, Callable
+from typing import Any, Final, TypeVar
 
 import httpx
 import httpx2
@@ -31,6 +31,8 @@ FAULT: Final = {
     }
 }
 
+T = TypeVar("T")
+
 Sdk = Callable[..., openai.AsyncOpenAI]
 """Opens OpenAI's SDK over a router."""
 
@@ -48,3 +50,9 @@ def over_httpx(router: Router, **options: Any) -> openai.AsyncOpenAI:
 def over_httpx2(router: Router, **options: Any) -> openai.AsyncOpenAI:
     http = httpx2.AsyncClient(transport=RouterTransport.of(httpx2, router))
     return openai.AsyncOpenAI(api_key="unused", http_client=http, **options)
+
+
+async def read_into(stream: AsyncIterable[T], into: list[T]) -> None:
+    """Read to the end; what came before an error is kept."""
+    async for item in stream:
+        into.append(item)  # noqa: PERF401 - extending the list would keep nothing of a stream that breaks

@@ -10,15 +10,14 @@ import anthropic
 import httpx2
 import pytest
 import trio
-from pydantic import BaseModel
 
 import understudy
-from tests.loopback import Answer, CloseEarly, Events, Silent, Status
+from tests.loopback import Events, Silent, Status
 from tests.wire.cast import TEXT, Cast, Fields
 from tests.wire.cast import perform as perform_scene
 from understudy import Router, RouterTransport
 
-from .common import ATTEMPTS, HELLO, SDKS_OWN, told
+from .common import ATTEMPTS, HELLO, SDKS_OWN, read_into, told
 
 pytestmark = SDKS_OWN
 
@@ -198,11 +197,13 @@ def test_a_candidate_that_does_not_speak_messages_is_skipped_and_named() -> None
 def test_a_stream_that_breaks_is_an_error_of_the_sdks() -> None:
     async def scene(it: Cast) -> None:
         texts: list[str] = []
-        async with sdk(it.router) as client:
-            with pytest.raises(anthropic.APIStatusError, match="broke after 11 characters"):
-                async with client.messages.stream(**ASK) as stream:
-                    async for text in stream.text_stream:
-                        texts.append(text)
+
+        async def read() -> None:
+            async with sdk(it.router) as client, client.messages.stream(**ASK) as stream:
+                await read_into(stream.text_stream, texts)
+
+        with pytest.raises(anthropic.APIStatusError, match="broke after 11 characters"):
+            await read()
         assert texts == ["Hello ", "from "]
         assert not it.second.requests
 

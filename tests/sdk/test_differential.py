@@ -76,8 +76,13 @@ def completions(draw: st.DrawFn) -> dict[str, Any]:
         {"index": i, "message": draw(messages), "finish_reason": draw(finishes), "logprobs": draw(logprobs)}
         for i in range(draw(st.integers(1, 3)))
     ]
-    head = {"id": draw(texts), "object": "chat.completion", "created": draw(numbers), "model": draw(texts)}
-    body = {**head, "choices": choices, **draw(extras)}
+    head: dict[str, Any] = {
+        "id": draw(texts),
+        "object": "chat.completion",
+        "created": draw(numbers),
+        "model": draw(texts),
+    }
+    body: dict[str, Any] = {**head, "choices": choices, **draw(extras)}
     return {**body, "usage": draw(usages)} if draw(st.booleans()) else body
 
 
@@ -103,7 +108,12 @@ deltas = st.fixed_dictionaries(
 def streams(draw: st.DrawFn) -> tuple[int, list[dict[str, Any]]]:
     """How many choices were asked for, and the chunks of a complete stream with that many."""
     wanted = draw(st.integers(1, 2))
-    head = {"id": draw(texts), "object": "chat.completion.chunk", "created": draw(numbers), "model": draw(texts)}
+    head: dict[str, Any] = {
+        "id": draw(texts),
+        "object": "chat.completion.chunk",
+        "created": draw(numbers),
+        "model": draw(texts),
+    }
     said = draw(st.lists(st.tuples(st.integers(0, wanted - 1), deltas), max_size=8))
     choices = [[{"index": i, "delta": delta, "finish_reason": None}] for i, delta in said]
     choices += [[{"index": i, "delta": {}, "finish_reason": draw(finishes)}] for i in range(wanted)]
@@ -125,7 +135,7 @@ def both(provider: httpx.MockTransport, asked: dict[str, Any]) -> tuple[Any, Any
                 async with openai.AsyncOpenAI(
                     api_key="unused", base_url="http://provider.example/v1", http_client=http, max_retries=0
                 ) as client:
-                    client._platform = "Other:test"
+                    client._platform = "Unknown"
                     answer = await client.chat.completions.create(model="first", messages=HELLO, **asked)
                     results.append([chunk async for chunk in answer] if asked.get("stream") else answer)
         return results[0], results[1]

@@ -20,7 +20,7 @@ from tests.wire.cast import Cast, Fields
 from tests.wire.cast import perform as perform_scene
 from understudy import Router, RouterTransport
 
-from .common import ATTEMPTS, SDKS_OWN, told
+from .common import ATTEMPTS, SDKS_OWN, read_into, told
 
 pytestmark = SDKS_OWN
 
@@ -158,11 +158,11 @@ def test_a_fault_of_the_request_comes_back_in_the_providers_own_words(google: Sd
 
 def test_a_stream_that_breaks_is_an_error_of_the_sdks(google: Sdk) -> None:
     async def scene(it: Cast) -> None:
-        texts: list[str | None] = []
+        said: list[Any] = []
+        pieces = await google(it.router).aio.models.generate_content_stream(model="first", contents="Hi")
         with pytest.raises(errors.ServerError, match="broke after 11 characters"):
-            async for piece in await google(it.router).aio.models.generate_content_stream(model="first", contents="Hi"):
-                texts.append(piece.text)
-        assert texts == ["Hello ", "there"]
+            await read_into(pieces, said)
+        assert [piece.text for piece in said] == ["Hello ", "there"]
 
     perform(scene, scripts=[[stream("Hello ", "there", finish=None)]])
 

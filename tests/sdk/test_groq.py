@@ -8,6 +8,7 @@ import groq
 import httpx
 import pytest
 import trio
+from groq.types.chat import ChatCompletion
 
 import understudy
 from tests.loopback import CutStream, Silent, StallStream, Status
@@ -28,7 +29,7 @@ def test_an_answer_is_typed_after_a_fallback() -> None:
         async with sdk(it.router) as client:
             raw = await client.chat.completions.with_raw_response.create(model="first", messages=HELLO)
             completion = await raw.parse()
-        assert isinstance(completion, groq.types.chat.ChatCompletion)
+        assert isinstance(completion, ChatCompletion)
         assert completion.choices[0].message.content == TEXT
         assert told(raw.headers) == ("second", "first=failed:server_error, second=served")
         assert it.first.requests[0].path == "/v1/chat/completions"

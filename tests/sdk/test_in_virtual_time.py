@@ -32,7 +32,7 @@ def play(scene: Scene, provider: Provider, *entries: Any, seed: int = 0, **optio
             router.listen(lambda fact: None if fact is None else facts.append(fact))
             http = httpx2.AsyncClient(transport=RouterTransport.of(httpx2, router))
             client = openai.AsyncOpenAI(api_key="unused", http_client=http, **options)
-            client._platform = "Other:stage"  # else the SDK asks for it in a thread, and a stage has none
+            client._platform = "Unknown"  # else the SDK asks for it in a thread, and a stage has none
             await scene(client, provider)
 
     run(main, seed=seed)
@@ -82,7 +82,7 @@ def test_the_configs_default_timeout_holds_where_it_is_the_sooner_one() -> None:
         async with understudy.open_router(house, transport=provider) as router:
             http = httpx2.AsyncClient(transport=RouterTransport.of(httpx2, router))
             client = anthropic.AsyncAnthropic(api_key="unused", http_client=http, max_retries=0)
-            client._platform = "Other:stage"
+            client._platform = "Unknown"
             with pytest.raises(anthropic.APITimeoutError) as info:
                 await client.messages.create(model="first", max_tokens=10, messages=HELLO)
             assert "was not served within 15 s" in str(info.value.__cause__)
@@ -107,7 +107,7 @@ def test_a_wait_for_a_cooldown_is_asked_for_with_the_transport() -> None:
         async with understudy.open_router(config(entry("first")), transport=provider) as router:
             transport = RouterTransport.of(httpx2, router, wait_for_cooldown=True)
             client = openai.AsyncOpenAI(api_key="unused", http_client=httpx2.AsyncClient(transport=transport))
-            client._platform = "Other:stage"
+            client._platform = "Unknown"
             answer = await client.chat.completions.create(model="first", messages=HELLO)
             assert answer.choices[0].message.content == "Hi"
             assert trio.current_time() > 30

@@ -10,6 +10,7 @@ import openai
 import pytest
 import trio
 from openai.lib.streaming.chat import ContentDeltaEvent
+from openai.types.chat import ChatCompletion, ChatCompletionMessageFunctionToolCall
 from pydantic import BaseModel
 
 import understudy
@@ -31,7 +32,7 @@ def test_an_answer_is_typed_and_says_who_served(sdk: Sdk) -> None:
         async with sdk(it.router) as client:
             raw = await client.chat.completions.with_raw_response.create(model="first", messages=HELLO)
             completion = raw.parse()
-        assert isinstance(completion, openai.types.chat.ChatCompletion)
+        assert isinstance(completion, ChatCompletion)
         assert completion.choices[0].message.content == TEXT
         assert completion.usage is not None
         assert completion.usage.total_tokens == 12
@@ -62,7 +63,7 @@ def test_tools_and_parsed_answers_are_the_sdks_own_objects(sdk: Sdk) -> None:
         async with sdk(it.router) as client:
             asked = await client.chat.completions.create(model="first", messages=HELLO, tools=WEATHER)
             (call,) = asked.choices[0].message.tool_calls or []
-            assert isinstance(call, openai.types.chat.ChatCompletionMessageFunctionToolCall)
+            assert isinstance(call, ChatCompletionMessageFunctionToolCall)
             assert (call.function.name, call.function.arguments) == ("weather", '{"city": "Rome"}')
             parsed = await client.chat.completions.parse(model="first", messages=HELLO, response_format=Place)
             assert parsed.choices[0].message.parsed == Place(city="Rome")

@@ -18,7 +18,7 @@ from .common import HELLO, SDKS_OWN, Sdk, told
 
 pytestmark = SDKS_OWN
 
-RESPONSE = {
+RESPONSE: dict[str, Any] = {
     "id": "resp_1",
     "object": "response",
     "created_at": 1700000000,
@@ -42,7 +42,7 @@ NO_TEXT = {"type": "output_text", "text": "", "annotations": []}
 ITEM = {"type": "message", "id": "msg_1", "role": "assistant", "status": "in_progress", "content": []}
 RESPONSE_EVENTS: list[dict[str, Any]] = [
     {"sequence_number": n, **event}
-    for n, event in enumerate(
+    for n, event in enumerate[dict[str, Any]](
         [
             {"type": "response.created", "response": {**RESPONSE, "status": "in_progress", "output": []}},
             {"type": "response.output_item.added", "output_index": 0, "item": ITEM},
@@ -214,13 +214,13 @@ def test_what_carries_no_model_is_told_so(sdk: Sdk) -> None:
     async def scene(it: Cast) -> None:
         async with sdk(it.router) as client:
             for attempt in (
-                lambda: client.files.list(),
+                client.files.list,
                 lambda: client.responses.retrieve("resp_1"),
                 lambda: client.vector_stores.create(name="v"),
                 lambda: client.files.create(file=b"x", purpose="batch"),
             ):
                 with pytest.raises(openai.BadRequestError, match="model"):
-                    await attempt()  # type: ignore[no-untyped-call]
+                    await attempt()
         assert not it.first.requests
 
     perform(scene)
