@@ -215,6 +215,10 @@ class Router:
         """
         self._house.trace.add(sink)
 
+    def unlisten(self, sink: Sink) -> None:
+        """Let `sink` hear no more. For one that does not listen this does nothing."""
+        self._house.trace.remove(sink)
+
     def explain(self, model: str, **request: Any) -> tuple[Prospect, ...]:
         """Say what would happen to a request now, without sending anything.
 

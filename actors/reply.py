@@ -114,6 +114,11 @@ class ReplyStream:
         return tuple(self._records)
 
     @property
+    def deadline(self) -> float:
+        """When the reader's time is up, in seconds on the runtime's clock."""
+        return self._deadline
+
+    @property
     def ended(self) -> bool:
         """Whether the stream has come to its proper end."""
         return self._reply is not None

@@ -5,6 +5,7 @@ An actor-based runtime on trio. Start at `open_router`.
 
 from __future__ import annotations
 
+import typing as _typing
 from pathlib import Path as _Path
 
 # A checkout without symbolic links (some archives, some file systems) has plain files where the links to the
@@ -36,6 +37,9 @@ from .actors.trace import Fact, Kind
 from .actors.transport.transport import RouterTransport
 from .supervisors.config import Config, load_config
 from .supervisors.runtime import open_router
+
+if _typing.TYPE_CHECKING:
+    from . import portal as portal  # re-exported: see `__getattr__`
 
 __version__ = "0.1.0"
 
@@ -81,3 +85,14 @@ __all__ = [
     "load_config",
     "open_router",
 ]
+
+
+if not _typing.TYPE_CHECKING:  # to a type checker it would be an answer to every name
+
+    def __getattr__(name: str) -> _typing.Any:
+        """Bring `understudy.portal` along when it is first used: only then is asyncio needed."""
+        if name != "portal":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return import_module(f"{__name__}.portal")
