@@ -56,7 +56,8 @@ class Transporting:
         if not trio.lowlevel.in_trio_task():
             raise RuntimeError(
                 "understudy.RouterTransport is for clients that run on trio, and this one runs on something else, such"
-                " as asyncio: open the router with understudy.portal.open_router and use its transport() there"
+                " as asyncio: open the router with understudy.portal.open_router there, and give the client"
+                " transport=router.transport(understudy.RouterTransport)"
             )
         package: Any = sys.modules[type(request).__module__.partition(".")[0]]
         asked = Asked.of(request)

@@ -115,7 +115,7 @@ def streams(draw: st.DrawFn) -> tuple[int, list[dict[str, Any]]]:
         "model": draw(texts),
     }
     said = draw(st.lists(st.tuples(st.integers(0, wanted - 1), deltas), max_size=8))
-    choices = [[{"index": i, "delta": delta, "finish_reason": None}] for i, delta in said]
+    choices: list[list[dict[str, Any]]] = [[{"index": i, "delta": delta, "finish_reason": None}] for i, delta in said]
     choices += [[{"index": i, "delta": {}, "finish_reason": draw(finishes)}] for i in range(wanted)]
     chunks: list[dict[str, Any]] = [{**head, "choices": choice, **draw(extras)} for choice in choices]
     if draw(st.booleans()):
