@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ..identity import ModelKey
-from ..messages import AttemptRecord, Chunk, Outcome
+from ..messages import AttemptRecord, Outcome
 from ..reply import Reply
 
 SERVED_BY: Final = "x-understudy-served-by"
@@ -47,16 +47,12 @@ def said_of(attempts: Iterable[AttemptRecord], serving: ModelKey | None = None) 
     return {ATTEMPTS: ", ".join(said)} if said else {}
 
 
-def event(chunk: Chunk, dialect: str) -> bytes:
-    """Write an event of a stream as the dialect has it: named where it says itself what it is."""
-    return write_event(chunk.body, dialect)
-
-
-def write_event(body: Mapping[str, Any], dialect: str) -> bytes:
-    """Write an event's JSON."""
+def write_event(body: Mapping[str, Any], dialect: str, endpoint: str) -> bytes:
+    """Write an event of a stream, named where the dialect names its events: they say by their type what they are."""
     kind = body.get("type")
-    named = dialect != "gemini" and isinstance(kind, str) and kind.isprintable()
-    return (f"event: {kind}\n" if named else "").encode() + b"data: " + write_json(body).encode() + b"\n\n"
+    names = dialect != "gemini" and endpoint not in ENDS_WITH_DONE
+    name = f"event: {kind}\n" if names and isinstance(kind, str) and kind.isprintable() else ""
+    return f"{name}data: {write_json(body)}\n\n".encode()
 
 
 def last_event(endpoint: str) -> bytes:

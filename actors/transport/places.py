@@ -1,8 +1,8 @@
 """What the path of a request says: the endpoint below the API's base, and the model where a path names it.
 
 SDKs put a base of their own before the endpoint: ``/v1``, ``/openai/v1``, ``/v1beta``, ``/api/paas/v4``. All of it up
-to the version belongs to the base; where there is no version, there is no base. Azure and Gemini name the model in the
-path.
+to the version belongs to the base; where there is no version, all that comes before a known endpoint. Azure and Gemini
+name the model in the path.
 
 >>> Place.of("/openai/v1/chat/completions")
 Place(endpoint='/chat/completions', model=None)
@@ -24,6 +24,9 @@ _BASE: Final = re.compile(r"/(?:[^/]+/)*?v\d+[a-z0-9]*(?=/)")
 _OPENAI: Final = re.compile(r"/openai(?=/)")
 _DEPLOYMENT: Final = re.compile(r"(?:/openai)?/deployments/([^/]+)(/.+)")
 _VERTEX: Final = re.compile(r"/projects/.+/publishers/google(?=/models/)")
+_KNOWN: Final = re.compile(
+    r"/(?:chat/completions|completions|responses|embeddings|moderations|messages|models|audio|images)(?=[/:]|$)"
+)
 _GEMINI: Final = re.compile(r"/models/(.+):\w+")
 
 
@@ -40,6 +43,9 @@ class Place:
         deployment = _DEPLOYMENT.search(path)
         if deployment is not None:
             return cls(deployment[2], unquote(deployment[1]))
+        if _BASE.match(path) is None:
+            known = _KNOWN.search(path)
+            path = path if known is None else path[known.start() :]
         for before in (_BASE, _OPENAI, _VERTEX):
             found = before.match(path)
             if found is not None:

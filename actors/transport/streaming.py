@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import trio
 
 from ..errors import DeadlineExceeded, UnderstudyError
 from ..reply import ReplyStream
-from .answering import event, last_event, write_event
+from .answering import last_event, write_event
 from .asking import Asked
 from .telling import shaped
 
@@ -47,7 +48,7 @@ class EventBody:
         try:
             with trio.move_on_after(quiet) as self._reading:
                 chunk = await anext(self._stream, None)
-                return self._end() if chunk is None else event(chunk, self._asked.dialect)
+                return self._end() if chunk is None else self._write(chunk.body)
         except UnderstudyError as exc:
             return self._break(exc)
         finally:
@@ -92,5 +93,7 @@ class EventBody:
         if not self._asked.tells_breaks:
             raise error from exc
         self._error = error
-        told = shaped(str(exc), 504 if is_late else 503, self._asked.dialect)
-        return write_event(told, self._asked.dialect)
+        return self._write(shaped(str(exc), 504 if is_late else 503, self._asked.dialect))
+
+    def _write(self, body: Mapping[str, Any]) -> bytes:
+        return write_event(body, self._asked.dialect, self._asked.place.endpoint)

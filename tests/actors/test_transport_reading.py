@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import doctest
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -87,6 +89,8 @@ def test_what_would_be_lost_of_a_form_is_refused(head: str, said: str) -> None:
         ("/api/paas/v4/chat/completions", "/chat/completions", None),
         ("/v1beta/openai/chat/completions", "/chat/completions", None),
         ("/chat/completions", "/chat/completions", None),
+        ("/inference/chat/completions", "/chat/completions", None),
+        ("/", "/", None),
         ("/openai/deployments/gpt%2F4o/audio/speech", "/audio/speech", "gpt/4o"),
         ("/openai/responses", "/responses", None),
         ("/v1/messages/count_tokens", "/messages/count_tokens", None),
@@ -102,6 +106,11 @@ def test_what_would_be_lost_of_a_form_is_refused(head: str, said: str) -> None:
 )
 def test_a_path_names_its_endpoint(path: str, endpoint: str, model: str | None) -> None:
     assert Place.of(path) == Place(endpoint, model)
+
+
+def test_httpx2_is_not_brought_along() -> None:
+    program = "import sys, understudy; assert not {'httpx2', 'openai', 'anthropic'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("module", [forms, places])

@@ -9,6 +9,7 @@ from typing import Any
 import openai
 import pytest
 import trio
+import trio.testing
 from openai.lib.streaming.chat import ContentDeltaEvent
 from openai.types.chat import ChatCompletion, ChatCompletionMessageFunctionToolCall
 from pydantic import BaseModel
@@ -17,7 +18,7 @@ import understudy
 from tests.loopback import Answer, Silent, StallStream, Status, loopback_provider
 from tests.wire.cast import MESSAGES, TEXT, Cast, perform
 
-from .common import EXHAUSTED, HELLO, SDKS_OWN, Sdk, told
+from .common import EXHAUSTED, HELLO, SDKS_OWN, Sdk, read_into, told
 
 pytestmark = SDKS_OWN
 
@@ -176,3 +177,49 @@ def test_a_call_that_is_cancelled_closes_the_providers_connection_and_harms_nobo
         assert len(it.first.requests) == 1
 
     perform(scene, scripts=[[Silent()]])
+
+
+def test_a_reader_that_is_cancelled_closes_the_providers_connection_and_harms_nobody(sdk: Sdk) -> None:
+    async def scene(it: Cast) -> None:
+        chunks: list[Any] = []
+        async with sdk(it.router) as client:
+            stream = await client.chat.completions.create(model="first", messages=HELLO, stream=True)
+            with trio.move_on_after(0.1) as scope:
+                await read_into(stream, chunks)
+            assert scope.cancelled_caught
+            assert len(chunks) == 3
+            await it.first.wait_closed()
+        assert it.status().state is understudy.State.HEALTHY
+
+    perform(scene, scripts=[[StallStream(3)]])
+
+
+def test_a_stream_that_is_closed_while_it_is_read_ends_for_its_reader(sdk: Sdk) -> None:
+    async def scene(it: Cast) -> None:
+        chunks: list[Any] = []
+        async with sdk(it.router) as client, trio.open_nursery() as nursery:
+            stream = await client.chat.completions.create(model="first", messages=HELLO, stream=True)
+
+            async def read() -> None:
+                with pytest.raises(openai.APIConnectionError):
+                    await read_into(stream, chunks)
+
+            nursery.start_soon(read)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            await stream.close()
+        await it.first.wait_closed()
+
+    perform(scene, scripts=[[StallStream(3)]])
+
+
+def test_what_chunks_say_of_their_type_names_no_event(sdk: Sdk) -> None:
+    async def scene(it: Cast) -> None:
+        async with (
+            sdk(it.router) as client,
+            client.chat.completions.with_streaming_response.create(
+                model="first", messages=HELLO, stream=True
+            ) as response,
+        ):
+            assert not [line async for line in response.iter_lines() if line.startswith("event:")]
+
+    perform(scene, scripts=[[Answer(extra={"type": "chunk"})]])
