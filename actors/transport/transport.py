@@ -9,6 +9,7 @@ on which the newer SDKs stand. Neither is imported for the other's sake.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -59,7 +60,7 @@ class Transporting:
                 " as asyncio: open the router with understudy.portal.open_router there, and give the client"
                 " transport=router.transport(understudy.RouterTransport)"
             )
-        package: Any = sys.modules[type(request).__module__.partition(".")[0]]
+        package = _package_of(type(request))
         asked = Asked.of(request)
         try:
             self._check_retry(asked, package, request)
@@ -95,7 +96,7 @@ class Transporting:
 
     async def _stream(self, package: Any, request: Any, asked: Asked, call: Call) -> Any:
         stream = None
-        with trio.move_on_after(float("inf") if asked.quiet is None else asked.quiet):
+        with trio.move_on_after(math.inf if asked.quiet is None else asked.quiet):
             stream = await self._router.open_stream(call)
         if stream is None:
             raise package.ReadTimeout(
@@ -133,6 +134,13 @@ class RouterTransport(Transporting, httpx.AsyncBaseTransport):
         any_package: Any = package
         made: T_co = _transport_class(any_package)(router, wait_for_cooldown=wait_for_cooldown)
         return made
+
+
+@cache
+def _package_of(kind: type) -> Any:
+    """Return the package that a class of requests belongs to, or the one that it is derived from."""
+    packages = (sys.modules[base.__module__.partition(".")[0]] for base in kind.__mro__)
+    return next(package for package in packages if hasattr(package, "AsyncByteStream"))
 
 
 @cache
