@@ -16,8 +16,9 @@ from ..failures import Failure
 from ..identity import ModelKey
 from ..messages import Answer, Call, Chunk
 from .anthropic_answer import Unreadable, completion, content_of, tokens_of
+from .anthropic_events import MessageReader
 from .anthropic_request import translate_request
-from .anthropic_stream import CompletionReader, MessageReader
+from .anthropic_stream import CompletionReader
 from .dialect import Outgoing, StreamReader, Untranslatable
 from .endpoint import Endpoint
 from .openai import CHAT, OpenAIDialect

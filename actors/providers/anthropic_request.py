@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from .anthropic_messages import NAME, listed, mapping, matching, only, translate_messages
+from .anthropic_content import NAME, listed, mapping, matching, only
+from .anthropic_messages import translate_messages
 from .dialect import Untranslatable
 
 DEFAULT_MAX_TOKENS: Final = 4_096
