@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ..identity import ModelKey
-from ..messages import AttemptRecord, Outcome
+from ..messages import AttemptRecord, Chunk, Outcome
 from ..reply import Reply
 
 SERVED_BY: Final = "x-understudy-served-by"
@@ -34,9 +34,10 @@ def whole(reply: Reply) -> tuple[dict[str, str], bytes]:
     return {**told, "content-type": JSON_TYPE}, write_json(reply.body).encode()
 
 
-def stream_head(served_by: ModelKey, attempts: Iterable[AttemptRecord]) -> dict[str, str]:
+def stream_head(served_by: ModelKey, attempts: Iterable[AttemptRecord], first: Chunk | None) -> dict[str, str]:
     """Return the headers of a stream that has begun. Who serves it has not finished, and is told all the same."""
-    return {**said_of(attempts, served_by), SERVED_BY: _name(served_by), "content-type": EVENTS_TYPE}
+    kind = (first and first.content_type) or EVENTS_TYPE
+    return {**said_of(attempts, served_by), SERVED_BY: _name(served_by), "content-type": kind}
 
 
 def said_of(attempts: Iterable[AttemptRecord], serving: ModelKey | None = None) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from ..messages import Call, FormPart, dialect_of
+from ..providers.outgoing import SPEECH
 from .forms import BadForm, read_form
 from .places import Place
 
@@ -78,7 +79,7 @@ class Asked:
         form = _form(kind, content) if is_form else ()
         body = {} if is_form else _json(content)
         model = self.place.model or _field(body.pop("model", None), form, "model")
-        stream = _is_stream(self.place.endpoint, body, form)
+        stream = self._is_stream(body, form)
         # A stream may go on for longer than a client waits for a byte.
         sooner = self.quiet is not None and self.quiet < default_timeout and not stream
         return Call(
@@ -91,6 +92,14 @@ class Asked:
             form=tuple(part for part in form if part.name != "model"),
             headers={name: self.headers[name] for name in PASSED_ON if name in self.headers},
         )
+
+    def _is_stream(self, body: Mapping[str, Any], form: Sequence[FormPart]) -> bool:
+        if self.dialect == "gemini":
+            return self.place.endpoint.endswith(":streamGenerateContent")
+        if self.place.endpoint == SPEECH:
+            # A caller who takes it whole can still be helped where a provider breaks off in the middle.
+            return body.get("stream_format") == "sse" or self.headers.get("x-stainless-raw-response") == "stream"
+        return _field(body.get("stream"), form, "stream") in (True, "true")
 
     def _checked(self, model: object) -> str:
         if not isinstance(model, str) or not model:
@@ -130,9 +139,3 @@ def _field(value: object, form: Sequence[FormPart], name: str) -> object:
     if value is not None:
         return value
     return next((part.content.decode("utf-8", "replace") for part in form if part.name == name), None)
-
-
-def _is_stream(endpoint: str, body: Mapping[str, Any], form: Sequence[FormPart]) -> bool:
-    if endpoint.startswith("/models/"):
-        return endpoint.endswith(":streamGenerateContent")
-    return _field(body.get("stream"), form, "stream") in (True, "true")

@@ -1,4 +1,4 @@
-"""A stream's body: what the router hands on is written as events again, whenever the SDK reads on.
+"""A stream's body: what the router hands on is written as events again, or as it came, whenever the SDK reads on.
 
 The worker of the candidate that serves owns the provider's connection and is a few chunks ahead; here is the other end.
 There is no task of its own: it waits in the task of whoever reads. Closing it, from whatever place, ends the
@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import trio
 
 from ..errors import DeadlineExceeded, UnderstudyError
+from ..messages import Chunk
 from ..reply import ReplyStream
 from .answering import last_event, write_event
 from .asking import Asked
@@ -23,13 +23,17 @@ from .telling import shaped
 
 
 class EventBody:
-    """The body of a streamed answer; mixed with the byte stream of the package that the request came from."""
+    """The body of a streamed answer; mixed with the byte stream of the package that the request came from.
 
-    def __init__(self, package: Any, request: Any, asked: Asked, stream: ReplyStream) -> None:
+    `first` has been read from `stream` already.
+    """
+
+    def __init__(self, package: Any, request: Any, asked: Asked, stream: ReplyStream, first: Chunk | None) -> None:
         self._package = package
         self._request = request
         self._asked = asked
         self._stream = stream
+        self._first = first
         self._error: Exception | None = None
         self._ended = False
         self._reading: trio.CancelScope | None = None
@@ -43,12 +47,15 @@ class EventBody:
             raise self._error
         if self._ended:
             raise StopAsyncIteration
+        first, self._first = self._first, None
+        if first is not None:
+            return self._write(first)
         assert self._reading is None, "a stream is read by one task at a time"
         quiet = math.inf if self._asked.quiet is None else self._asked.quiet
         try:
             with trio.move_on_after(quiet) as self._reading:
                 chunk = await anext(self._stream, None)
-                return self._end() if chunk is None else self._write(chunk.body)
+                return self._end() if chunk is None else self._write(chunk)
         except UnderstudyError as exc:
             return self._break(exc)
         finally:
@@ -93,7 +100,9 @@ class EventBody:
         if not self._asked.tells_breaks:
             raise error from exc
         self._error = error
-        return self._write(shaped(str(exc), 504 if is_late else 503, self._asked.dialect))
+        return self._write(Chunk("", shaped(str(exc), 504 if is_late else 503, self._asked.dialect)))
 
-    def _write(self, body: Mapping[str, Any]) -> bytes:
-        return write_event(body, self._asked.dialect, self._asked.place.endpoint)
+    def _write(self, chunk: Chunk) -> bytes:
+        if chunk.content is not None:
+            return chunk.content
+        return write_event(chunk.body, self._asked.dialect, self._asked.place.endpoint)

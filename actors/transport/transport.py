@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 import httpx
 import trio
 
-from ..errors import DeadlineExceeded, RouterClosed, UnderstudyError
+from ..errors import DeadlineExceeded, RouterClosed, StreamInterrupted, UnderstudyError
 from ..handle import Router
 from ..messages import Call
 from .answering import JSON_TYPE, stream_head, whole, write_json
@@ -60,7 +60,8 @@ class Transporting:
                 " as asyncio: open the router with understudy.portal.open_router there, and give the client"
                 " transport=router.transport(understudy.RouterTransport)"
             )
-        package = _package_of(type(request))
+        kind: Any = type(request)
+        package = _package_of(kind)
         asked = Asked.of(request)
         try:
             self._check_retry(asked, package, request)
@@ -80,6 +81,8 @@ class Transporting:
             raise package.ReadTimeout(str(exc), request=request) from exc
         except RouterClosed as exc:
             raise package.ConnectError(str(exc), request=request) from exc
+        except StreamInterrupted as exc:
+            raise package.ReadError(str(exc), request=request) from exc
         except (UnderstudyError, NotCarried) as exc:
             told = tell(exc, asked.dialect)
             return _response(package, request, told.status, told.headers, told.body)
@@ -102,8 +105,13 @@ class Transporting:
             raise package.ReadTimeout(
                 f"{call.model!r} sent no content within the client's read timeout ({asked.quiet:g} s)", request=request
             )
-        body = _body_class(package)(package, request, asked, stream)
-        headers = stream_head(stream.served_by, stream.attempts)
+        try:
+            first = await anext(stream, None)  # it is at hand, and says what is to come
+        except BaseException:
+            stream.close()
+            raise
+        headers = stream_head(stream.served_by, stream.attempts, first)
+        body = _body_class(package)(package, request, asked, stream, first)
         return package.Response(200, headers=headers, stream=body, request=request)
 
     async def aclose(self) -> None:
@@ -137,7 +145,7 @@ class RouterTransport(Transporting, httpx.AsyncBaseTransport):
 
 
 @cache
-def _package_of(kind: type) -> Any:
+def _package_of(kind: Any) -> Any:
     """Return the package that a class of requests belongs to, or the one that it is derived from."""
     packages = (sys.modules[base.__module__.partition(".")[0]] for base in kind.__mro__)
     return next(package for package in packages if hasattr(package, "AsyncByteStream"))

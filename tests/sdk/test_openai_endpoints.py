@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 import httpx2
 import openai
 import pytest
+import trio
 
-from tests.loopback import Behaviour, Events, Seen, Status
+from tests.loopback import Behaviour, Events, Exchange, Seen, Status
 from tests.wire.cast import Cast, perform
 from understudy import FormPart, RouterTransport
 from understudy.actors.transport.forms import read_form
 
-from .common import HELLO, SDKS_OWN, Sdk, told
+from .common import HELLO, SDKS_OWN, Sdk, read_into, told
 
 pytestmark = SDKS_OWN
 
@@ -179,22 +181,91 @@ def test_several_images_keep_their_order(sdk: Sdk) -> None:
     perform(scene, scripts=[[Status(200, {"created": 1, "data": [{"b64_json": "aGk="}]})]])
 
 
-def test_speech_comes_back_as_the_bytes_that_it_is(sdk: Sdk) -> None:
-    sound = bytes(range(256)) * 300
-    audio = Status(200, sound, headers={"content-type": "audio/mpeg"})
+SOUND = bytes(range(256)) * 300
+
+
+class Spoken(Behaviour):
+    """Audio in two halves; after the first it waits to be told to go on, or breaks off."""
+
+    def __init__(self, *, breaks: bool = False) -> None:
+        self.go_on = trio.Event()
+        self._breaks = breaks
+
+    async def play(self, exchange: Exchange) -> None:
+        await exchange.begin(200, {"content-type": "audio/mpeg"}, length=len(SOUND))
+        await exchange.send(SOUND[:1000])
+        if self._breaks:
+            await exchange.reset()
+            return
+        await self.go_on.wait()
+        await exchange.send(SOUND[1000:])
+
+
+SAY: dict[str, Any] = {"model": "first", "voice": "alloy", "input": "Hi"}
+
+
+def test_speech_that_is_taken_whole_falls_back_even_in_its_middle(sdk: Sdk) -> None:
+    audio = Status(200, SOUND, headers={"content-type": "audio/mpeg"})
 
     async def scene(it: Cast) -> None:
         async with sdk(it.router) as client:
-            spoken = await client.audio.speech.create(model="first", voice="alloy", input="Hi")
-            assert spoken.content == sound
-            async with client.audio.speech.with_streaming_response.create(
-                model="first", voice="alloy", input="Hi"
-            ) as response:
-                assert response.headers["content-type"] == "audio/mpeg"
-                assert told(response.headers)[0] == "second"
-                assert b"".join([piece async for piece in response.iter_bytes()]) == sound
+            spoken = await client.audio.speech.create(**SAY)
+        assert spoken.content == SOUND
+        assert spoken.response.headers["content-type"] == "audio/mpeg"
+        assert told(spoken.response.headers) == ("second", "first=failed:network, second=served")
+        assert it.second.requests[0].body == {**SAY, "model": "m-2"}
 
-    perform(scene, **after_a_failure(audio, audio))
+    perform(scene, scripts=[[Spoken(breaks=True)], [audio]])
+
+
+def test_speech_that_is_streamed_comes_as_it_is_spoken(sdk: Sdk) -> None:
+    async def scene(it: Cast) -> None:
+        spoken = Spoken()
+        it.second.script(spoken)
+        async with sdk(it.router) as client, client.audio.speech.with_streaming_response.create(**SAY) as response:
+            assert response.headers["content-type"] == "audio/mpeg"
+            assert told(response.headers) == ("second", "first=failed:server_error, second=served")
+            pieces = response.iter_bytes()
+            heard = await anext(pieces)
+            assert heard == SOUND[: len(heard)]
+            spoken.go_on.set()
+            assert heard + b"".join([piece async for piece in pieces]) == SOUND
+        assert it.second.requests[0].body == {**SAY, "model": "m-2"}
+
+    perform(scene, scripts=[[Status(500)]])
+
+
+def test_speech_that_breaks_off_while_it_is_streamed_raises_and_who_leaves_hangs_up(sdk: Sdk) -> None:
+    async def scene(it: Cast) -> None:
+        heard: list[bytes] = []
+        async with sdk(it.router) as client:
+            async with client.audio.speech.with_streaming_response.create(**SAY) as response:
+                with pytest.raises((httpx.ReadError, httpx2.ReadError), match="broke after"):
+                    await read_into(response.iter_bytes(), heard)
+            assert b"".join(heard) == SOUND[:1000]
+            async with client.audio.speech.with_streaming_response.create(**{**SAY, "model": "second"}):
+                pass
+        await it.second.wait_closed()
+
+    perform(scene, scripts=[[Spoken(breaks=True)], [Spoken()]])
+
+
+def test_speech_is_streamed_as_events_where_that_is_asked_for(sdk: Sdk) -> None:
+    said: list[dict[str, Any]] = [
+        {"type": "speech.audio.delta", "audio": "aGk="},
+        {"type": "speech.audio.done", "usage": {"total_tokens": 3}},
+    ]
+
+    async def scene(it: Cast) -> None:
+        async with (
+            sdk(it.router) as client,
+            client.audio.speech.with_streaming_response.create(**SAY, stream_format="sse") as response,
+        ):
+            lines = [line.removeprefix("data: ") async for line in response.iter_lines() if line.startswith("data: ")]
+        assert [json.loads(line) for line in lines] == said
+        assert "stream" not in it.second.requests[0].body
+
+    perform(scene, **after_a_failure(named(said)))
 
 
 def test_the_routes_are_the_sdks_list_of_models(sdk: Sdk) -> None:
