@@ -9,16 +9,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import anthropic
+import groq
 import httpx
 import httpx2
 import openai
 import pytest
+from google import genai
+from google.genai import types
 
 import understudy
 from understudy import RouterTransport
 from understudy.portal import AsyncioRouter
 
 from .common import EXHAUSTED, HELLO, SDKS_OWN, told
+from .test_genai import written
 
 pytestmark = SDKS_OWN
 
@@ -26,6 +30,7 @@ CONFIG: dict[str, Any] = {
     "model_list": [
         {"model_name": "first", "model": "openai/m-1", "api_base": "http://one.example/v1", "fallbacks": ["second"]},
         {"model_name": "second", "model": "openai/m-2", "api_base": "http://two.example/v1"},
+        {"model_name": "gemini", "model": "gemini/g", "api_base": "http://four.example/v1beta", "api_key": "secret"},
         {"model_name": "claude", "model": "anthropic/c", "api_base": "http://three.example/v1", "api_key": "secret"},
     ]
 }
@@ -42,10 +47,12 @@ MESSAGE = {
 
 
 def answer(request: httpx.Request) -> httpx.Response:
-    """Play all providers: the first is exhausted, the third speaks Anthropic's dialect."""
+    """Play all providers: the first is exhausted, two speak dialects of their own."""
     body = json.loads(request.content)
     if request.url.host == "three.example":
         return httpx.Response(200, json=MESSAGE)
+    if request.url.host == "four.example":
+        return httpx.Response(200, json=written("Hello.")[0])
     if request.url.host == "one.example" or "all" in str(body["messages"]):
         return httpx.Response(429, json=EXHAUSTED)
     if not body.get("stream"):
@@ -104,5 +111,19 @@ def test_anthropics_sdk_works_on_asyncio() -> None:
         ) as client:
             message = await client.messages.create(model="claude", max_tokens=10, messages=HELLO)
             assert message.content == [anthropic.types.TextBlock(type="text", text="Hello.")]
+
+    on_asyncio(scene)
+
+
+def test_groqs_and_googles_sdks_work_on_asyncio() -> None:
+    async def scene(router: AsyncioRouter, _: list[str]) -> None:
+        transport = router.transport(RouterTransport)
+        async with groq.AsyncGroq(api_key="unused", http_client=httpx.AsyncClient(transport=transport)) as client:
+            answer = await client.chat.completions.create(model="first", messages=HELLO)
+            assert answer.choices[0].message.content == "Hello."
+        options = types.HttpOptions(async_client_args={"transport": router.transport(RouterTransport)})
+        async with genai.Client(api_key="unused", http_options=options).aio as google:
+            said = await google.models.generate_content(model="gemini", contents="Hi")
+            assert said.text == "Hello."
 
     on_asyncio(scene)
