@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import trio
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from .call_checks import check_call, rejected
 from .demand import Demand, estimate_demand
@@ -66,6 +66,7 @@ class House:
     default_timeout: float
     max_pending: int
     mix_embeddings: bool = False
+    routes: Mapping[str, Sequence[ModelKey]] = field(factory=dict)
 
 
 class Router:
@@ -142,20 +143,32 @@ class Router:
     @asynccontextmanager
     async def open(self, call: Call) -> AsyncIterator[ReplyStream]:
         """Send any call whose answer is to be read as it is written; raises what `stream` raises."""
-        if not call.stream:
-            raise rejected("open() reads a stream, and this call asks for none; use request(), or set stream=True")
-        route = self._enter(call)
-        reason = "left"
+        stream = await self.open_stream(call)
         try:
-            word = await self._wait(route, route.slot)
-            stream = ReplyStream(word, route.records, lambda slot: self._wait(route, slot), deadline=route.deadline)
             yield stream
-            reason = "read" if stream.ended else "left"
         except DeadlineExceeded:
-            reason = "deadline"
+            stream.close("deadline")
             raise
         finally:
-            self._leave(route, reason)
+            stream.close()
+
+    async def open_stream(self, call: Call) -> ReplyStream:
+        """Do as `open`, for those who cannot stay in one block: whoever takes the stream must `close` it."""
+        if not call.stream:
+            raise rejected("this reads a stream, and the call asks for none; use request(), or set stream=True")
+        route = self._enter(call)
+        try:
+            word = await self._wait(route, route.slot)
+        except BaseException as exc:
+            self._leave(route, "deadline" if isinstance(exc, DeadlineExceeded) else "left")
+            raise
+        return ReplyStream(
+            word,
+            route.records,
+            lambda slot: self._wait(route, slot),
+            lambda reason: self._leave(route, reason),
+            deadline=route.deadline,
+        )
 
     async def request(self, call: Call) -> Reply:
         """Send any call, body in and body out; raises what `chat` raises."""
@@ -173,6 +186,16 @@ class Router:
             self._leave(route, reason)
         assert isinstance(word, Finished), "a request that is not streamed is told its end only"
         return Reply.of(word.answer, word.served_by, route.records)
+
+    @property
+    def routes(self) -> Mapping[str, Sequence[ModelKey]]:
+        """The candidates behind every name that may be asked for, in the order in which they are asked."""
+        return self._house.routes
+
+    @property
+    def default_timeout(self) -> float:
+        """A request's deadline in seconds where its caller names none."""
+        return self._house.default_timeout
 
     @property
     def requests(self) -> int:
@@ -226,7 +249,7 @@ class Router:
             RouterClosed, RouterCrashed: there is no router.
 
         """
-        self._check_open()
+        self.check_open()
         part = self._house.parts.get(name)
         if part is None:
             raise UnknownModel(name, self._house.parts)
@@ -236,12 +259,12 @@ class Router:
             reset = self._resets[name] = Reset(trio.Event())
             part.mailbox.post(reset)
         await reset.done.wait()
-        self._check_open()
+        self.check_open()
 
     # The way in and out
 
     def _enter(self, call: Call) -> Route:
-        self._check_open()
+        self.check_open()
         if len(self._pending) >= self._house.max_pending:
             raise RouterOverloaded(self._house.max_pending)
         timeout = _seconds(self._timeout(call))
@@ -288,7 +311,8 @@ class Router:
         if route.id in self._pending and not self._crash:
             self._house.mailbox.post(CallerLeft(route.id, reason))
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raise `RouterClosed` or `RouterCrashed` where no request is taken any more."""
         if self._crash is not None:
             raise RouterCrashed(self._crash)
         if self._closed:

@@ -177,10 +177,15 @@ class Answer:
 
 @frozen
 class Chunk:
-    """One event of a stream: its text (``""`` where there is none) and the whole event."""
+    """One event of a stream: its text (``""`` where there is none) and the whole event.
+
+    Of an answer that is no event stream, such as spoken audio, it is a piece as it came: `content`, of `content_type`.
+    """
 
     text: str
     body: Mapping[str, Any] = field(factory=dict, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    content_type: str | None = None
 
 
 @frozen

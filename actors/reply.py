@@ -64,7 +64,7 @@ class ReplyStream:
     """A reply as it is written: an async iterator of `Chunk`.
 
     `served_by` and `attempts` are there from the beginning, `reply` once the stream has ended. Made by
-    `Router.stream`, and closed with its context.
+    `Router.stream`, and closed with its context; one made by `Router.open_stream` is closed by whoever took it.
     """
 
     def __init__(
@@ -72,11 +72,13 @@ class ReplyStream:
         first: Word,
         records: Sequence[AttemptRecord],
         next_word: Callable[[Slot[Word]], Awaitable[Word]],
+        leave: Callable[[str], None],
         *,
         deadline: float,
     ) -> None:
         self._records = records
         self._next_word = next_word
+        self._leave: Callable[[str], None] | None = leave
         self._deadline = deadline
         self._reply: Reply | None = None
         self._opened: StreamOpened | None = None
@@ -105,6 +107,12 @@ class ReplyStream:
         if self._reply is None:
             raise RuntimeError("the reply is complete only once the stream has been read to its end")
         return self._reply
+
+    def close(self, reason: str = "left") -> None:
+        """Leave; a stream that has not ended ends its provider's connection at once. A second time does nothing."""
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave("read" if self.ended else reason)
 
     def __aiter__(self) -> ReplyStream:
         return self

@@ -1,4 +1,6 @@
-"""A provider on this machine for the other examples: chat completions, plain and streamed, and a switch to break it.
+"""A provider on this machine for the other examples: answers, plain and streamed, and a switch to break it.
+
+It answers chat completions and, under ``/messages``, messages as Anthropic's API has them.
 
     python examples/provider.py
 
@@ -96,6 +98,10 @@ async def answer(failing: set[str], target: str, body: bytes) -> Any:
     else:
         request = json.loads(body)
         text = f"I am {request['model']} of the {name} provider, and you said: {request['messages'][-1]['content']}"
+        if action.endswith("/messages"):
+            async for event in message(request, text):
+                yield event
+            return
         if request.get("stream"):
             async for event in streamed(text):
                 yield event
@@ -122,6 +128,29 @@ async def streamed(text: str) -> Any:
     yield sse({"index": 0, "delta": {}, "finish_reason": "stop"})
     yield h11.Data(data=b"data: [DONE]\n\n")
     yield h11.EndOfMessage()
+
+
+async def message(request: Any, text: str) -> Any:
+    usage = {"input_tokens": 1, "output_tokens": len(text.split())}
+    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": request["model"], "usage": usage}
+    if not request.get("stream"):
+        for event in plain(200, {**head, "content": [{"type": "text", "text": text}], "stop_reason": "end_turn"}):
+            yield event
+        return
+    yield h11.Response(status_code=200, headers=[("content-type", "text/event-stream")])
+    yield named({"type": "message_start", "message": {**head, "content": [], "stop_reason": None}})
+    yield named({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})
+    for word in text.split(" "):
+        yield named({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word + " "}})
+        await trio.sleep(PAUSE_S)
+    yield named({"type": "content_block_stop", "index": 0})
+    yield named({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage})
+    yield named({"type": "message_stop"})
+    yield h11.EndOfMessage()
+
+
+def named(event: dict[str, Any]) -> h11.Data:
+    return h11.Data(data=f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
 
 
 def sse(choice: object) -> h11.Data:

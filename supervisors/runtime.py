@@ -164,6 +164,7 @@ class Stage:
                 default_timeout=config.default_timeout,
                 max_pending=config.max_pending,
                 mix_embeddings=config.mix_embeddings,
+                routes=config.routes,
             )
         )
         self._root = self._supervisor(

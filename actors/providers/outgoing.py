@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from typing import Final
 
 from ..messages import Call, FormPart
 from .dialect import Outgoing
 from .endpoint import Endpoint
+
+SPEECH: Final = "/audio/speech"
+"""The endpoint whose answer may be read as it comes without a word of that in the request."""
 
 
 def write(call: Call, url: str, endpoint: Endpoint, model: str | None, secret: Mapping[str, str]) -> Outgoing:
@@ -18,7 +22,7 @@ def write(call: Call, url: str, endpoint: Endpoint, model: str | None, secret: M
     body = dict(call.body)
     if model is not None:
         body["model"] = model
-    if call.stream or body.get("stream"):
+    if (call.stream and call.endpoint != SPEECH) or body.get("stream"):
         body["stream"] = call.stream  # the call decides how its answer is read
     headers = {"accept": _accepted(call)}
     packed = None
@@ -33,7 +37,7 @@ def write(call: Call, url: str, endpoint: Endpoint, model: str | None, secret: M
 
 
 def _accepted(call: Call) -> str:
-    if call.stream:
+    if call.stream and call.endpoint != SPEECH:
         return "text/event-stream"
     return "application/json" if call.endpoint == "/chat/completions" else "*/*"
 

@@ -27,6 +27,8 @@ from .dialect import StreamReader
 from .dialects import DIALECTS
 from .endpoint import Endpoint, TimeLimits
 from .line import Incoming, Line
+from .outgoing import SPEECH
+from .reading import is_opaque
 from .sse import SSEEvent, SSEParser, SSETooLong
 from .stated import stated_left
 
@@ -151,11 +153,14 @@ class HttpWire:
         outgoing = self._dialect.outgoing(self._endpoint, self._key, call)
         answer = await self._line.send(outgoing, progress.mark_sent)
         progress.left = stated_left(answer.headers)
+        outcome: Answer | Failure
         try:
             async with answer.body:
                 if not answer.is_success:
                     return await self._read_error(answer, patience)
-                if call.stream and _is_stream(answer):
+                if call.stream and call.endpoint == SPEECH and _is_sound(answer):
+                    outcome = await self._read_pieces(progress, patience, answer)
+                elif call.stream and _is_stream(answer):
                     outcome = await self._read_stream(progress, patience, answer)
                 else:
                     outcome = await self._read_whole(progress, answer)
@@ -214,6 +219,21 @@ class HttpWire:
         if not reader.complete:
             return Failure.of(Reason.NETWORK, "the stream ended before its end")
         return answered
+
+    async def _read_pieces(self, progress: Progress, patience: Patience, answer: Incoming) -> Answer:
+        """Hand an answer on that is no event stream, piece by piece; its end is that of the body."""
+        kind = _kind(answer)
+        sink = ChunkSink(progress, patience)
+        total = 0
+        with sink.send:
+            while (piece := await answer.body.piece()) is not None:
+                patience.alive(trio.current_time())
+                total += len(piece)
+                if total > MAX_STREAM_BYTES:
+                    raise BadBody(f"the answer is longer than {MAX_STREAM_BYTES} bytes")
+                await sink.take(Chunk("", content=piece, content_type=kind), started=True)
+            await sink.finish()
+        return Answer({}, content=b"", content_type=kind)
 
     async def _pump(self, body: AnyBody, reader: StreamReader, sink: ChunkSink, patience: Patience) -> Failure | None:
         """Read events until the end, hand on chunks. What goes wrong once the stream is complete takes nothing away."""
@@ -315,8 +335,17 @@ async def _next_piece(body: AnyBody, reader: StreamReader, patience: Patience) -
 
 def _is_stream(answer: Incoming) -> bool:
     """Whether the body is an event stream. Some servers do not say so, but JSON and HTML are called what they are."""
-    kind = answer.headers.get("content-type", "").lower()
+    kind = _kind(answer)
     return "json" not in kind and "html" not in kind
+
+
+def _is_sound(answer: Incoming) -> bool:
+    """Whether the body is what it is, and nothing that has yet to be read."""
+    return is_opaque(_kind(answer)) and _kind(answer) != "text/event-stream"
+
+
+def _kind(answer: Incoming) -> str:
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _without_beginning(message: str, secrets: Iterable[str]) -> str:

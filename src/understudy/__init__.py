@@ -35,6 +35,7 @@ from .actors.messages import AttemptRecord, Call, Chunk, FormPart, OnInterrupt, 
 from .actors.part import ModelStatus, State
 from .actors.reply import Reply, ReplyStream
 from .actors.trace import Fact, Kind
+from .actors.transport.transport import RouterTransport
 from .supervisors.config import Config, load_config
 from .supervisors.runtime import open_router
 
@@ -72,6 +73,7 @@ __all__ = [
     "RouterClosed",
     "RouterCrashed",
     "RouterOverloaded",
+    "RouterTransport",
     "Scope",
     "State",
     "StreamInterrupted",

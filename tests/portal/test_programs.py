@@ -17,9 +17,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run(program: str, *arguments: str) -> str:
+def run(program: str, *arguments: str, warnings: str = "error") -> str:
     environ = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    command = [sys.executable, "-W", "error", str(ROOT / program), *arguments]
+    command = [sys.executable, "-W", warnings, str(ROOT / program), *arguments]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
