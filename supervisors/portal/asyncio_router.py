@@ -17,6 +17,7 @@ from typing import Any, Final
 import httpx
 
 from ...actors.handle import Prospect, Router
+from ...actors.identity import ModelKey
 from ...actors.messages import Call, Chunk
 from ...actors.part import ModelStatus
 from ...actors.reply import Reply
@@ -244,6 +245,18 @@ class AsyncioRouter:
         """How many requests have been let in so far; the last of them has this number in the trace."""
         requests: int = self._open_portal().resident.requests
         return requests
+
+    @property
+    def routes(self) -> Mapping[str, Sequence[ModelKey]]:
+        """The candidates behind every name that may be asked for, in the order in which they are asked."""
+        routes: Mapping[str, Sequence[ModelKey]] = self._open_portal().resident.routes
+        return routes
+
+    @property
+    def default_timeout(self) -> float:
+        """A request's deadline in seconds where its caller names none."""
+        timeout: float = self._open_portal().resident.default_timeout
+        return timeout
 
     def transport(self, make: Callable[[Router], Any]) -> AsyncioTransport:
         """Return an `httpx.AsyncBaseTransport` for asyncio over one that lives under trio.

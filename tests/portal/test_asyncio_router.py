@@ -202,11 +202,11 @@ def test_another_loop_is_told_whose_the_router_is() -> None:
 
 
 def test_both_facades_have_every_method_of_the_trio_router_with_the_same_arguments() -> None:
-    inside = {"closed", "close_door", "wait_idle", "dismiss", "crashed"}
+    inside = {"check_open", "closed", "close_door", "crashed", "dismiss", "open_stream", "wait_idle"}
     methods = {name for name in vars(understudy.Router) if not name.startswith("_")} - inside
     for facade in (AsyncioRouter, BlockingRouter):
         assert methods <= set(vars(facade))
-        for name in methods - {"requests", "listen"}:
+        for name in methods - {"requests", "routes", "default_timeout", "listen"}:
             ours = inspect.signature(getattr(facade, name)).parameters
             theirs = inspect.signature(getattr(understudy.Router, name)).parameters
             assert list(ours) == list(theirs), name

@@ -52,6 +52,8 @@ def test_all_methods_answer_what_a_trio_program_gets() -> None:
         assert [prospect.admits for prospect in router.explain("a", messages=HELLO)] == [False, True]
         router.reset("a")
         assert router.requests == 2
+        assert [key.name for key in router.routes["a"]] == ["a", "b"]
+        assert router.default_timeout == 600
         with pytest.raises(understudy.UnknownModel):
             router.chat("nobody", HELLO)
         told = len(heard)
@@ -65,6 +67,15 @@ def test_all_methods_answer_what_a_trio_program_gets() -> None:
     with pytest.raises(understudy.RouterClosed):
         router.chat("a", HELLO)
     router.close()  # once more does nothing
+
+
+def test_any_call_is_read_as_a_stream() -> None:
+    call = understudy.Call("b", {"messages": HELLO}, stream=True)
+    with opened() as (router, provider):
+        with beside(lambda: provider.wait_for(1).open(event("one"), LAST)), router.open(call) as stream:
+            assert "".join(chunk.text for chunk in stream) == "one"
+        with pytest.raises(understudy.RequestRejected, match="stream"):
+            router.open(understudy.Call("b", {"messages": HELLO})).__enter__()
 
 
 def test_a_stream_is_read_left_and_broken_off() -> None:
