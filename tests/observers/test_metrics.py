@@ -14,7 +14,7 @@ from understudy.actors.observers import families
 
 from ..actors.virtual import HELLO, Deal, Provider, Received, config, entry, fail, run
 
-TWO = config(entry("a", fallbacks=["b"], rpm=600), entry("b", model="gemini/flash"))
+TWO = config(entry("a", fallbacks=["b"], rpm=600), entry("b", model="gemini/flash", dialect="openai"))
 OF_A = {"key": "a", "provider": "maker", "model": "a-model"}
 
 

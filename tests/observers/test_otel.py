@@ -20,7 +20,7 @@ from understudy.actors.observers.otel import Spans
 from ..actors.virtual import HELLO, Deal, Provider, Received, config, entry, fail, run, words
 from .watching import Kept, attributes, kept
 
-TWO = config(entry("a", fallbacks=["b"]), entry("b", model="gemini/flash"))
+TWO = config(entry("a", fallbacks=["b"]), entry("b", model="gemini/flash", dialect="openai"))
 
 
 def by_name(spans: Kept) -> dict[str, ReadableSpan]:

@@ -205,8 +205,9 @@ def _patched(watching: _Watching, tracer: otel.Tracer, lines: LogLines) -> Itera
             return await ask(play, router, number, *more)
 
     def exchange_within(world: World, url: Any, headers: Any, body: Any) -> Any:
-        watching.sent.append((otel.get_current_span(), str(body["model"])))
-        return exchange(world, url, headers, body)
+        begun = exchange(world, url, headers, body)
+        watching.sent.append((otel.get_current_span(), begun.model))
+        return begun
 
     places: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
         (rehearsal, "opened", opened_and_watched),
