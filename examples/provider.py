@@ -103,11 +103,11 @@ async def answer(failing: set[str], target: str, body: bytes) -> Any:
                 yield event
             return
         if request.get("stream"):
-            async for event in streamed(text):
+            async for event in streamed(request, text):
                 yield event
             return
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        parts = plain(200, {"object": "chat.completion", "model": request["model"], "choices": [choice]})
+        parts = plain(200, {**head(request), "object": "chat.completion", "choices": [choice]})
     for event in parts:
         yield event
 
@@ -120,25 +120,30 @@ def plain(status: int, content: object) -> Iterator[h11.Event]:
     yield h11.EndOfMessage()
 
 
-async def streamed(text: str) -> Any:
+def head(request: Any) -> dict[str, Any]:
+    return {"id": "chatcmpl-1", "created": 0, "model": request["model"]}
+
+
+async def streamed(request: Any, text: str) -> Any:
+    chunk = {**head(request), "object": "chat.completion.chunk"}
     yield h11.Response(status_code=200, headers=[("content-type", "text/event-stream")])
     for word in text.split(" "):
-        yield sse({"index": 0, "delta": {"content": word + " "}})
+        yield sse(chunk, {"index": 0, "delta": {"content": word + " "}})
         await trio.sleep(PAUSE_S)
-    yield sse({"index": 0, "delta": {}, "finish_reason": "stop"})
+    yield sse(chunk, {"index": 0, "delta": {}, "finish_reason": "stop"})
     yield h11.Data(data=b"data: [DONE]\n\n")
     yield h11.EndOfMessage()
 
 
 async def message(request: Any, text: str) -> Any:
     usage = {"input_tokens": 1, "output_tokens": len(text.split())}
-    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": request["model"], "usage": usage}
+    start = {"id": "msg_1", "type": "message", "role": "assistant", "model": request["model"], "usage": usage}
     if not request.get("stream"):
-        for event in plain(200, {**head, "content": [{"type": "text", "text": text}], "stop_reason": "end_turn"}):
+        for event in plain(200, {**start, "content": [{"type": "text", "text": text}], "stop_reason": "end_turn"}):
             yield event
         return
     yield h11.Response(status_code=200, headers=[("content-type", "text/event-stream")])
-    yield named({"type": "message_start", "message": {**head, "content": [], "stop_reason": None}})
+    yield named({"type": "message_start", "message": {**start, "content": [], "stop_reason": None}})
     yield named({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})
     for word in text.split(" "):
         yield named({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word + " "}})
@@ -153,9 +158,8 @@ def named(event: dict[str, Any]) -> h11.Data:
     return h11.Data(data=f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
 
 
-def sse(choice: object) -> h11.Data:
-    event = {"object": "chat.completion.chunk", "choices": [choice]}
-    return h11.Data(data=b"data: " + json.dumps(event).encode() + b"\n\n")
+def sse(chunk: dict[str, Any], choice: object) -> h11.Data:
+    return h11.Data(data=b"data: " + json.dumps({**chunk, "choices": [choice]}).encode() + b"\n\n")
 
 
 if __name__ == "__main__":

@@ -23,3 +23,14 @@ def test_an_sdks_program_shows_who_served_before_and_after_an_outage(program: st
     assert lines[3] == f"    {second} served; {first}=failed:overloaded, {second}=served"
     assert "stream?" in lines[4]
     assert lines[5] == f"    {first}=refused:cooling, {second}=served"
+
+
+def test_an_agent_goes_on_after_an_outage() -> None:
+    lines = run("examples/pydantic_ai_agent.py").splitlines()
+    assert lines[0] == "I am gpt-4o of the first provider, and you said: Who are you?"
+    assert lines[1] == "I am llama3 of the second provider, and you said: Are you still there?"
+    assert lines[2].strip() == "I am llama3 of the second provider, and you said: And as a stream?"
+    assert lines[3:] == [
+        "clever  cooling  served 1, failures 1",
+        "local   healthy  served 2, failures 0",
+    ]

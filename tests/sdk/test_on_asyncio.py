@@ -16,6 +16,8 @@ import openai
 import pytest
 from google import genai
 from google.genai import types
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 import understudy
 from understudy import RouterTransport
@@ -99,6 +101,22 @@ def test_openais_sdk_has_failover_on_asyncio(package: Any) -> None:
             with pytest.raises(openai.RateLimitError, match="no candidate could serve"):
                 await client.chat.completions.create(model="second", messages=[{"role": "user", "content": "all"}])
             assert asked[before:] == ["two.example"]
+
+    on_asyncio(scene)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_langchain_has_failover_on_asyncio(streaming: bool) -> None:
+    async def scene(router: AsyncioRouter, asked: list[str]) -> None:
+        transport: Any = router.transport(RouterTransport)
+        http = httpx2.AsyncClient(transport=transport)
+        model = ChatOpenAI(model="first", api_key=SecretStr("unused"), http_async_client=http)
+        if streaming:
+            text = "".join([str(chunk.content) async for chunk in model.astream("Hi")])
+        else:
+            text = str((await model.ainvoke("Hi")).content)
+        assert text == "Hello."
+        assert asked == ["one.example", "two.example"]
 
     on_asyncio(scene)
 
