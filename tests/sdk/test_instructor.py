@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import trio
 from pydantic import BaseModel, field_validator
 
-from tests.loopback import Answer, Status
+import understudy
+from tests.loopback import Answer, Silent, Status
 from tests.wire.cast import Cast, perform
 
-from .common import EXHAUSTED, HELLO, SDKS_OWN, Sdk
+from .common import EXHAUSTED, FAULT, HELLO, SDKS_OWN, Sdk
 
 instructor = pytest.importorskip("instructor")
 pytestmark = SDKS_OWN
@@ -80,3 +82,26 @@ def test_when_all_have_failed_it_is_one_call_each(sdk: Sdk) -> None:
         assert (len(it.first.requests), len(it.second.requests)) == (1, 1)
 
     perform(scene, scripts=[[Status(429, EXHAUSTED)], [Status(429, EXHAUSTED)]])
+
+
+def test_a_fault_of_the_request_comes_back_in_the_providers_own_words_and_is_not_asked_again(sdk: Sdk) -> None:
+    async def scene(it: Cast) -> None:
+        client = instructor.from_openai(sdk(it.router))
+        with pytest.raises(Exception, match="Invalid value: 'wizard'"):
+            await client.create(model="first", response_model=City, messages=HELLO, max_retries=1)
+        assert (len(it.first.requests), len(it.second.requests)) == (1, 0)
+
+    perform(scene, scripts=[[Status(422, FAULT)]])
+
+
+def test_a_call_that_is_cancelled_closes_the_providers_connection_and_harms_nobody(sdk: Sdk) -> None:
+    async def scene(it: Cast) -> None:
+        client = instructor.from_openai(sdk(it.router))
+        with trio.move_on_after(0.1) as scope:
+            await client.create(model="first", response_model=City, messages=HELLO)
+        assert scope.cancelled_caught
+        await it.first.wait_closed()
+        assert it.status().state is understudy.State.HEALTHY
+        assert (len(it.first.requests), len(it.second.requests)) == (1, 0)
+
+    perform(scene, scripts=[[Silent()]])
