@@ -45,6 +45,7 @@ def topology(draw: random.Random) -> Json:
         if draw.random() < 0.3:
             more["max_parallel"] = draw.randrange(1, 4)
         more["tpm"] = 1_000_000
+        more["dialect"] = "openai"  # as all providers speak here, whoever they are
         more["retries"] = draw.randrange(2)
         more["fallbacks"] = [other for other in more["fallbacks"] if other != name]
         entries.append(entry(name, model=draw.choice(models), host=draw.choice(hosts), key=draw.choice(keys), **more))
