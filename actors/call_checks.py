@@ -54,7 +54,7 @@ def check_call(call: Call) -> None:
     _check_endpoint(call.endpoint)
     if call.method not in METHODS:
         raise rejected(f"method is one of {', '.join(METHODS)}, not {call.method!r}")
-    _check_json(call.body)
+    _check_json(call)
     if call.headers:
         _check_headers(call.headers)
     if call.form:
@@ -93,12 +93,13 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
 
 
-def _check_json(body: object) -> None:
+def _check_json(call: Call) -> None:
     """Refuse what cannot be written as JSON, before anybody is asked."""
+    body: object = call.body
     if not isinstance(body, Mapping):
         raise rejected(f"a body is a mapping, not {type(body).__name__}")
     try:
-        _write(body)
+        _ = call.written
     except (TypeError, ValueError, RecursionError) as exc:
         raise rejected(f"{_culprit(body)} cannot be written as JSON ({exc})") from None
 

@@ -16,11 +16,13 @@ No message carries a credential, a base URL or a header: those live inside the m
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from contextvars import Context, copy_context
 from enum import StrEnum
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 import trio
 from attrs import define, field, frozen
@@ -30,6 +32,8 @@ from .cooldown import Stamp
 from .demand import Demand
 from .failures import Failure, Reason
 from .identity import ModelKey
+
+_write: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 class Refusal(StrEnum):
@@ -130,6 +134,16 @@ class Call:
     method: str = "POST"
     form: tuple[FormPart, ...] = ()
     headers: Mapping[str, str] = field(factory=dict, repr=False)
+
+    @cached_property
+    def written(self) -> str:
+        """The body as JSON. It is written once, and goes so to every candidate of the call's own dialect.
+
+        Raises:
+            TypeError, ValueError, RecursionError: it cannot be written.
+
+        """
+        return _write(self.body)
 
     @property
     def dialect(self) -> str:

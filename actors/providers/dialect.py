@@ -29,7 +29,8 @@ class Untranslatable(Exception):
 class Outgoing:
     """An HTTP request that is ready to be sent. It carries the credential, and is never shown.
 
-    `body` is its JSON, `packed` what is sent instead of that: a form.
+    `body` is its JSON. `packed` is what is sent instead of that: a form. `written` is most of the JSON, as it was
+    written already, and `added` the fields at its beginning that are not in it.
     """
 
     method: str
@@ -37,13 +38,21 @@ class Outgoing:
     headers: Mapping[str, str] = field(repr=False)
     body: Mapping[str, Any] = field(repr=False)
     packed: bytes | None = field(default=None, repr=False)
+    written: str | None = field(default=None, repr=False)
+    added: Mapping[str, Any] = field(factory=dict, repr=False)
 
     @property
     def content(self) -> bytes:
         """The body as it goes onto the wire; written each time that it is asked for."""
         if self.packed is not None:
             return self.packed
-        return b"" if self.method == "GET" else _write(self.body).encode()
+        if self.method == "GET":
+            return b""
+        if self.written is None:
+            return _write(self.body).encode()
+        if not self.added:
+            return self.written.encode()
+        return (_write(self.added)[:-1] + ("," if len(self.written) > 2 else "") + self.written[1:]).encode()
 
 
 class StreamReader(Protocol):

@@ -19,11 +19,10 @@ def write(call: Call, url: str, endpoint: Endpoint, model: str | None, secret: M
 
     `secret` are the headers that hold the credential. What the config has to say of headers is said last.
     """
-    body = dict(call.body)
-    if model is not None:
-        body["model"] = model
-    if (call.stream and call.endpoint != SPEECH) or body.get("stream"):
-        body["stream"] = call.stream  # the call decides how its answer is read
+    changes: dict[str, object] = {} if model is None else {"model": model}
+    if (call.stream and call.endpoint != SPEECH) or call.body.get("stream"):
+        changes["stream"] = call.stream  # the call decides how its answer is read
+    body = {**call.body, **changes}
     headers = {"accept": _accepted(call)}
     packed = None
     if call.form:
@@ -33,7 +32,10 @@ def write(call: Call, url: str, endpoint: Endpoint, model: str | None, secret: M
     headers.update((name.lower(), value) for name, value in call.headers.items())
     headers.update(secret)
     headers.update((name.lower(), value) for name, value in endpoint.headers.items())
-    return Outgoing(call.method, url, headers, body, packed)
+    # What the caller wrote is written once, however many are asked; only what is changed in it asks for more.
+    unchanged = not any(name in call.body and call.body[name] is not value for name, value in changes.items())
+    added = {name: value for name, value in changes.items() if name not in call.body}
+    return Outgoing(call.method, url, headers, body, packed, call.written if unchanged else None, added)
 
 
 def _accepted(call: Call) -> str:

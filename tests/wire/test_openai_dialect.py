@@ -57,11 +57,14 @@ def cuts(text: str) -> st.SearchStrategy[list[str]]:
 # ---- requests
 
 
-@given(st.dictionaries(TEXTS, JSONS), st.booleans())
+@given(st.dictionaries(TEXTS | st.sampled_from(["model", "stream"]), JSONS), st.booleans())
 @example({"model": "other", "stream": True, "stream_options": {"include_usage": True}}, False)
 def test_a_body_is_written_as_it_is_but_for_the_model_and_the_stream(body: dict[str, Any], stream: bool) -> None:
     outgoing = DIALECT.outgoing(ENDPOINT, KEY, Call("a", body, stream=stream))
+    pairs: list[tuple[str, Any]] = json.JSONDecoder(object_pairs_hook=list).decode(outgoing.content.decode())
+    assert len({name for name, _ in pairs}) == len(pairs)
     written = json.loads(outgoing.content)
+    assert written == outgoing.body
     assert written.pop("model") == "m-1"
     assert bool(written.pop("stream", False)) is stream
     assert written == {name: value for name, value in body.items() if name not in {"model", "stream"}}
