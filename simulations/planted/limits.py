@@ -17,7 +17,7 @@ ORDER = "order"
 CONSERVATION = "conservation"
 
 
-@bug("limits", "a bucket alone: up to twice the limit goes through in the first minute", RATE, ISOLATION)
+@bug("limits", "a bucket alone: up to twice the limit goes through in the first minute", RATE, ISOLATION, ORDER)
 def window_exceeded_by_a_refilling_bucket() -> list[Patch]:
     return [(Gauge, "_window_ready_at", instead(lambda self, now, amount: now))]
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 from attrs import evolve
@@ -165,14 +165,22 @@ def _list_scenarios() -> None:
 
 # fuzz
 
+EXAMPLES: Final = 500
+"""How many scenarios are tried where nobody says."""
+
 
 @click.command()
 @click.argument("config", type=FILE, required=False)
-@click.option("--examples", type=click.IntRange(1), default=500, show_default=True, help="How many scenarios to try.")
+@click.option(
+    "--examples",
+    type=click.IntRange(1),
+    default=None,
+    help="How many scenarios to try.  [default: 500; with --planted as many as a bug may take]",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="What the scenarios are drawn from.")
 @click.option("--out", type=FILE, default=Path("storm.toml"), show_default=True, help="Where a storm is written to.")
 @click.option("--planted", is_flag=True, help="Search for bugs planted into the real code: proof that it can fail.")
-def fuzz(config: Path | None, examples: int, seed: int, out: Path, planted: bool) -> None:
+def fuzz(config: Path | None, examples: int | None, seed: int, out: Path, planted: bool) -> None:
     """Search for a storm of faults that breaks an invariant, over CONFIG or over drawn topologies.
 
     Prints the smallest one found, and writes it as a scenario file. Exits with 1 if there is one.
@@ -181,7 +189,7 @@ def fuzz(config: Path | None, examples: int, seed: int, out: Path, planted: bool
         if planted:
             _prove(examples, seed)
             return
-        search = _searched(config, examples, seed)
+        search = _searched(config, EXAMPLES if examples is None else examples, seed)
         console = Console()
         console.print(_coverage_table(search))
         console.print(f"{search.examples} scenarios with {search.requests} requests.")
@@ -225,12 +233,12 @@ def _tell_found(search: Search, out: Path) -> None:
     click.echo(f"Written to {out}: understudy simulate {out}")
 
 
-def _prove(examples: int, seed: int) -> None:
-    from .simulations.planted import BUGS, prove, table
+def _prove(examples: int | None, seed: int) -> None:
+    from .simulations.planted import BUDGET, BUGS, prove, table
 
     proofs = []
     for bug in BUGS:
-        proofs.append(prove(bug, examples=examples, seed=seed))
+        proofs.append(prove(bug, examples=BUDGET if examples is None else examples, seed=seed))
         click.echo(f"{bug.name}: {', '.join(proofs[-1].invariants)} after {proofs[-1].examples}", err=True)
     click.echo(table(proofs))
     missed = [proof.bug.name for proof in proofs if not proof.found]

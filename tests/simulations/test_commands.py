@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from understudy.cli import cli
-from understudy.simulations import TraceWriter, load_scenario, simulate
-from understudy.simulations.planted import BUGS
+from understudy.simulations import TraceWriter, load_scenario, planted, simulate
+from understudy.simulations.planted import BUDGET, BUGS, Proof
 
 MODELS = """
 model_list:
@@ -155,3 +155,22 @@ def test_a_storm_that_is_found_is_told_and_written_and_plays_again(folder: Path)
     assert "incident" in again.output
     mended = run("simulate", "storms/s.toml")
     assert mended.exit_code == 0, mended.output
+
+
+@pytest.mark.parametrize(("asked", "examples"), [((), BUDGET), (("--examples", "7"), 7)])
+def test_planted_bugs_are_searched_for_as_long_as_they_may_take(
+    asked: tuple[str, ...], examples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def prove(bug: planted.PlantedBug, *, examples: int, seed: int) -> Proof:
+        tried.append(examples)
+        return Proof(bug, bug.caught_by if seed == 3 else (), 1, 1)
+
+    monkeypatch.setattr(planted, "prove", prove)
+    found = CliRunner().invoke(cli, ["fuzz", "--planted", "--seed", "3", *asked])
+    assert (found.exit_code, tried) == (0, [examples] * len(BUGS))
+    assert found.output.count("| 1 | 1 |") == len(BUGS)
+    missed = CliRunner().invoke(cli, ["fuzz", "--planted", *asked])
+    assert missed.exit_code == 1
+    assert "not found" in missed.output
