@@ -26,6 +26,20 @@ def run(program: str, *arguments: str, warnings: str = "error") -> str:
     return done.stdout
 
 
+def test_the_trio_program_shows_what_it_says() -> None:
+    lines = run("examples/embed.py").splitlines()
+    described = "I am gpt-4o of the first provider, and you said: Describe an"
+    assert sum(described in line and line.endswith("— clever (openai/gpt-4o)") for line in lines[:3]) == 3
+    assert lines[3] == "I am llama3 of the second provider, and you said: Who are you? — local (openai/llama3)"
+    assert [line.split()[0] for line in lines[4:7]] == ["clever", "clever__key_1", "local"]
+    assert lines[7].endswith("Tell me more — local (openai/llama3)")
+    assert [line.split()[:2] for line in lines[8:]] == [
+        ["clever", "cooling"],
+        ["clever__key_1", "cooling"],
+        ["local", "healthy"],
+    ]
+
+
 def test_the_asyncio_program_shows_what_it_says() -> None:
     lines = run("examples/asyncio_app.py").splitlines()
     assert sum("I am gpt-4o of the first provider, and you said: Describe an" in line for line in lines) == 3
