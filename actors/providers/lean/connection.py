@@ -130,7 +130,7 @@ class Connection:
             self.heard = True
         elif self._parser.their_state is h11.SEND_RESPONSE:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
-        self._parser.receive_data(data)
+        self._parser.receive_data(bytes(data))
 
     def _next(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         try:
