@@ -129,4 +129,11 @@ def _write_head(method: str, url: str, headers: Sequence[tuple[str, str]]) -> He
 
 def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
     """Read headers as httpx does: names in lower case, what comes twice joined by a comma."""
-    return dict(httpx.Headers(list(raw)).items())
+    headers: dict[str, str] = {}
+    try:
+        for raw_name, raw_value in raw:
+            name, value = raw_name.decode("ascii").lower(), raw_value.decode("ascii")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    except UnicodeDecodeError:  # what it is then is told by all headers together
+        return dict(httpx.Headers(list(raw)).items())
+    return headers
