@@ -16,10 +16,9 @@ from attrs import field, frozen
 from ..body import ACCEPTED
 
 USUAL: Final = {
-    "accept": "*/*",
-    "accept-encoding": ACCEPTED,
-    "connection": "keep-alive",
-    "user-agent": f"python-httpx/{httpx.__version__}",
+    "Accept": "*/*",
+    "Connection": "keep-alive",
+    "User-Agent": f"python-httpx/{httpx.__version__}",
 }
 """What a client of httpx's sends besides what it is told to."""
 
@@ -55,7 +54,7 @@ def write_head(method: str, url: str, headers: Mapping[str, str]) -> Head:
 
     """
     all_headers = httpx.Headers(USUAL)
-    all_headers.update(dict(headers))
+    all_headers.update({"accept-encoding": ACCEPTED, **headers})
     request = httpx.Request(method, url, headers=all_headers)
     raw = [(name, value) for name, value in request.headers.raw if name.lower() != b"content-length"]
     try:
