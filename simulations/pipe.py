@@ -1,4 +1,4 @@
-"""A connection in memory: two streams, each of which hears what is said to the other. No sockets, no threads, no chance.
+"""A connection in memory: two streams, each of which hears what the other is told. No sockets, no threads, no chance.
 
 It is what `LeanLine` runs over where there is no network (`Link`). Each direction holds a bounded number of bytes that
 have been sent and not read; a sender waits for room.

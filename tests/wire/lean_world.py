@@ -1,4 +1,4 @@
-"""What the tests of the lean line have in common: an origin in memory that does as it is told, connection by connection.
+"""What the tests of the lean line have in common: an origin in memory that does as it is told on each connection.
 
 A `Part` is what the origin does on one connection: each of its answers is sent once a request has been read whole, as
 it is and cut as it says; then comes its end. Everything is counted, and nothing takes real time.

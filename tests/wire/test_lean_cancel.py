@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import pytest
 import trio
@@ -46,8 +47,9 @@ class Axe(trio.abc.Instrument):
 
 async def cancelled_at(step: int, performance: Callable[[], Awaitable[object]]) -> bool:
     """Perform, and cancel that at this checkpoint; return whether there was one so late."""
-    with trio.CancelScope() as scope:
-        axe = Axe(trio.lowlevel.current_task(), scope, step)
+    scope = trio.CancelScope()
+    axe = Axe(trio.lowlevel.current_task(), scope, step)
+    with scope:
         trio.lowlevel.add_instrument(axe)
         try:
             await performance()
@@ -74,7 +76,7 @@ def test_a_cancellation_at_any_checkpoint_closes_the_connection_and_nothing_else
             return has_fallen
 
     step = 1
-    while play(lambda: scene(step)):
+    while play(partial(scene, step)):
         step += 1
     assert step > 4, "there is something to cancel"
 
@@ -91,7 +93,7 @@ def test_a_body_that_is_left_unread_closes_its_connection_at_once() -> None:
             assert await ask(line) == b"hi"
 
     for pieces in range(2):
-        play(lambda pieces=pieces: scene(pieces))  # type: ignore[misc]
+        play(partial(scene, pieces))
 
 
 def test_an_error_of_the_reader_s_own_closes_it_too() -> None:

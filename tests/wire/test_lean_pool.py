@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import httpx
 import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.lean_world import GOOD, Part, ask, asking, busy, idle, lean, play, read
+from tests.wire.lean_world import GOOD, URL, Part, ask, asking, busy, idle, lean, play, read
+from understudy.actors.providers.dialect import Outgoing
+from understudy.actors.providers.lean.dial import Dial
 from understudy.actors.providers.lean.line import LeanLine
 from understudy.actors.providers.line import KEPT_ALIVE, KEPT_ALIVE_TIME
+from understudy.simulations.pipe import PipeStream, pipe
 
 MANY = Part([[GOOD]] * 50)
 
@@ -142,22 +147,17 @@ def test_an_answer_may_come_before_the_request_has_been_taken() -> None:
     """A server that hangs up without reading a long request, and says why, is heard; nothing more is sent to it."""
 
     async def scene() -> None:
-        async with trio.open_nursery() as nursery:
-            async with lean(MANY) as (line, _):
-                line._pool._dial = refusing(nursery)
-                outgoing = asking()
-                outgoing.body["padding"] = "x" * 300_000  # type: ignore[index]
-                answer = await line.send(outgoing, lambda: None)
-                assert answer.status == 413
-                assert await read(answer) == b"no"
-                assert (idle(line), busy(line)) == (0, 0)
+        async with trio.open_nursery() as nursery, lean(MANY) as (line, _):
+            line._pool._dial = refusing(nursery)
+            answer = await line.send(Outgoing("POST", URL, {}, {"padding": "x" * 300_000}), lambda: None)
+            assert answer.status == 413
+            assert await read(answer) == b"no"
+            assert (idle(line), busy(line)) == (0, 0)
 
     play(scene)
 
 
-def refusing(nursery: trio.Nursery):  # type: ignore[no-untyped-def]
-    from understudy.simulations.pipe import PipeStream, pipe
-
+def refusing(nursery: trio.Nursery) -> Dial:
     async def serve(stream: PipeStream) -> None:
         await stream.receive_some()
         await stream.send_all(b"HTTP/1.1 413 Too Long\r\ncontent-length: 2\r\n\r\nno")
@@ -175,7 +175,7 @@ def refusing(nursery: trio.Nursery):  # type: ignore[no-untyped-def]
 
 
 def breaking(end: str, in_head: bool, served: int, begun: bytes = b"") -> Part:
-    """A connection that serves so many requests, and breaks during the next, after having said so much of its answer."""
+    """A connection that serves so many requests, and breaks in the next, having said so much of its answer."""
     answers = [[GOOD]] * served
     return Part([*answers, [begun]] if begun else answers, end, once_idle=bool(begun), in_head=in_head)
 
@@ -209,7 +209,7 @@ def test_a_request_is_sent_once_more_if_a_kept_connection_dies_before_a_byte_of_
             for n in range(requests):
                 sent: list[int] = []
                 try:
-                    answer = await line.send(asking(n), lambda: sent.append(1))
+                    answer = await line.send(asking(n), partial(sent.append, 1))
                     outcome = (await read(answer)).decode()
                 except httpx.ConnectError:
                     outcome = "unreached"

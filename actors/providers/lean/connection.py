@@ -65,7 +65,7 @@ class Connection:
             pass  # a server may hang up before it has read everything, and yet say why
         while True:
             event = self._next()
-            if type(event) is h11.Response:
+            if isinstance(event, h11.Response):
                 return event
             if event is h11.NEED_DATA:
                 await self._receive()
@@ -73,14 +73,12 @@ class Connection:
 
     async def piece(self) -> bytes | None:
         """Return all of the body that is at hand, or the next bytes that come; ``None`` at its end."""
-        while self._failure is None and not self._ended:
+        while not self._ended:
             data = self._at_hand()
             if data:
                 return data
             if not self._ended:
                 await self._receive()
-        if self._failure is not None:
-            raise self._failure
         return None
 
     @property
@@ -140,11 +138,15 @@ class Connection:
 
     def _at_hand(self) -> bytes:
         """Return what has come of the body. If it breaks after that, then that is raised next."""
+        if self._failure is not None:
+            raise self._failure
         pieces: list[bytes] = []
         try:
-            while type(event := self._next()) is h11.Data:
+            while isinstance(event := self._next(), h11.Data):
                 pieces.append(event.data)
-            self._ended = type(event) is h11.EndOfMessage
+            self._ended = isinstance(event, h11.EndOfMessage)
         except httpx.RemoteProtocolError as exc:
+            if not pieces:
+                raise
             self._failure = exc
         return b"".join(pieces)
