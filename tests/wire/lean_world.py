@@ -47,6 +47,8 @@ class Part:
     end: str = "keeps"
     once_idle: bool = False
     in_head: bool = False
+    late: float = 0.0
+    """Seconds until it ends."""
 
 
 @define(eq=False)
@@ -60,11 +62,13 @@ class Origin:
     """Which request came whole on which connection."""
     begun: int = 0
     """How many requests have begun to come."""
+    dialling: float = 0.0
+    """Seconds that it takes to connect."""
     refuses_from: int = 10**9
     """The number of the first connection that is refused."""
 
     async def dial(self) -> PipeStream:
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(self.dialling)
         number = len(self.ends)
         if number >= self.refuses_from:
             raise httpx.ConnectError("Connection refused")
@@ -92,6 +96,7 @@ class Origin:
                         self.begun += 1
                 else:
                     await self._read(number, stream, early)
+            await trio.sleep(part.late)
             if part.end == "keeps":
                 await trio.sleep_forever()
             elif part.end == "breaks":

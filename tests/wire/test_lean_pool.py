@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.wire.lean_world import GOOD, URL, Part, ask, asking, busy, idle, lean, play, read
 from understudy.actors.providers.dialect import Outgoing
+from understudy.actors.providers.lean.connection import ROUND_TRIP
 from understudy.actors.providers.lean.dial import Dial
 from understudy.actors.providers.lean.line import LeanLine
 from understudy.actors.providers.line import KEPT_ALIVE, KEPT_ALIVE_TIME
@@ -263,6 +264,28 @@ class Model:
             self.kept = True
             return "hi"
         return "lost" if begun else "silent"
+
+
+@pytest.mark.parametrize(
+    ("dialling", "late", "once_more"),
+    [(0.0, ROUND_TRIP, True), (0.0, 0.06, False), (0.3, 0.3, True), (0.3, 0.31, False)],
+)
+@pytest.mark.parametrize("end", ["closes", "breaks"])
+def test_who_breaks_off_after_a_while_may_have_been_at_work_and_is_not_asked_twice(
+    dialling: float, late: float, once_more: bool, end: str
+) -> None:
+    async def scene() -> None:
+        async with lean(Part([[GOOD]], end, late=late), MANY) as (line, origin):
+            origin.dialling = dialling
+            await ask(line)
+            if once_more:
+                assert await ask(line, 1) == b"hi"
+            else:
+                with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+                    await ask(line, 1)
+            assert origin.seen[1:] == [(1, 0), (1, 1)][: 1 + once_more]
+
+    play(scene)
 
 
 def test_a_closed_line_opens_nothing_more() -> None:

@@ -28,6 +28,9 @@ HEAD_BYTES_MAX: Final = 100 * 1024
 AT_ONCE_BYTES: Final = 64 * 1024
 """Up to this length a body is sent together with its head; a longer one is not copied for it."""
 
+ROUND_TRIP: Final = 0.05
+"""Seconds within which the word comes back that a connection was closed already; or as long as it took to open it."""
+
 GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 END: Final = h11.EndOfMessage()
@@ -43,11 +46,13 @@ class Connection:
 
     """
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, opened_in: float) -> None:
         self.was_used = False
         self.heard = False
         self.idle_since = 0.0
         self._link = link
+        self._round_trip = max(ROUND_TRIP, opened_in)
+        self._asked_at = 0.0
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES_MAX)
         self._is_sent = False
         self._ended = False
@@ -56,6 +61,7 @@ class Connection:
     async def ask(self, head: Head, content: bytes) -> h11.Response:
         """Send a request, and return the head of its answer."""
         self.heard = self._is_sent = self._ended = False
+        self._asked_at = trio.current_time()
         self._parser.send(head.told)
         self._parser.send(END)
         try:
@@ -106,6 +112,14 @@ class Connection:
     def is_alive(self) -> bool:
         """Whether an idle connection seems to be open still: a server has nothing to say here but good-bye."""
         return self._link.is_quiet()
+
+    def was_dead(self, now: float) -> bool:
+        """Whether an exchange that has just failed met a kept connection which the other end had closed before.
+
+        It has if that was told without a byte of an answer, and at once: had the request come to anybody, it would have
+        been worked on.
+        """
+        return self.was_used and not self.heard and now - self._asked_at <= self._round_trip
 
     def drop(self) -> None:
         """Close it at once."""

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.request import getproxies
 
 import httpx
+import trio
 
 from ..body import UnpackedBody
 from ..dialect import Outgoing
@@ -58,8 +59,8 @@ class LeanLine:
     async def send(self, outgoing: Outgoing, on_sent: Callable[[], None]) -> Incoming:
         """Send the request.
 
-        A connection that was kept may have been closed at the other end just when the request went out. If it breaks
-        before a byte of the answer has come, then the request is sent once more, over a new one.
+        A connection that was kept may have been closed at the other end just when the request went out. If that is
+        told at once, before a byte of an answer has come, then the request is sent once more, over a new one.
         """
         head = self._head(outgoing.method, outgoing.url, tuple(outgoing.headers.items()))
         content = outgoing.content
@@ -72,7 +73,7 @@ class LeanLine:
         try:
             return await self._exchange(kept, head, content)
         except (httpx.ReadError, httpx.RemoteProtocolError) as exc:
-            if kept.heard:
+            if not kept.was_dead(trio.current_time()):
                 raise
             lost = exc
         try:

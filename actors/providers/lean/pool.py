@@ -49,11 +49,12 @@ class Pool:
 
     async def open(self) -> Connection:
         """Return a new connection."""
+        began = trio.current_time()
         link = await self._dial()
         if self._closed:
             link.drop()
             raise httpx.ConnectError("the line is closed")
-        connection = Connection(link)
+        connection = Connection(link, trio.current_time() - began)
         self._busy[connection] = None
         return connection
 
