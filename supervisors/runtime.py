@@ -37,6 +37,7 @@ from ..actors.messages import ModelMessage
 from ..actors.model import ModelActor
 from ..actors.observers.log import LogLines
 from ..actors.part import Part
+from ..actors.providers.lean.line import LeanLine, dial_to, is_common
 from ..actors.providers.line import Line, NetworkLine, TransportLine
 from ..actors.providers.wire import HttpWire
 from ..actors.router import Journeys, RouterActor, RouterMessage
@@ -102,9 +103,11 @@ def transport_lines(transport: httpx.AsyncBaseTransport | None) -> Lines:
 
     def open_line(entry: Entry) -> Line:
         endpoint = entry.endpoint
-        if transport is None:
-            return NetworkLine(endpoint, tls)
-        return TransportLine(transport, connect_timeout=endpoint.limits.connect)
+        if transport is not None:
+            return TransportLine(transport, connect_timeout=endpoint.limits.connect)
+        if is_common(endpoint):
+            return LeanLine(dial_to(endpoint, tls))
+        return NetworkLine(endpoint, tls)
 
     return open_line
 

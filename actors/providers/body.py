@@ -75,27 +75,29 @@ class AnyBody(ABC):
         """Leave the body, read or not."""
 
 
-class Body(AnyBody):
-    """An answer's body, as an async context manager that leaves nothing open."""
+class UnpackedBody(AnyBody):
+    """A body that is unpacked as it comes."""
 
-    def __init__(self, response: httpx.Response) -> None:
-        self._response = response
-        self._raw: AsyncIterator[bytes] | None = None
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._begun = False
         self._unpack: zlib._Decompress | None = None
         self._pending = b""
 
+    @abstractmethod
+    async def _packed_piece(self) -> bytes | None:
+        """Return the next piece as it comes from the provider, or ``None`` at the end."""
+
     async def piece(self) -> bytes | None:
         """Return the next piece, or ``None`` at the end."""
-        if self._raw is None:
-            if self._response.is_stream_consumed:
-                return self._held_already()
-            self._unpack = _unpacker(self._response.headers.get("content-encoding", ""))
-            self._raw = self._response.aiter_raw()
+        if not self._begun:
+            self._unpack = _unpacker(self._encoding)
+            self._begun = True
         while True:
             if self._unpack is not None and self._pending:
                 piece = self._decode(self._pending)
             else:
-                raw = await anext(self._raw, None)
+                raw = await self._packed_piece()
                 if raw is None:
                     self._check_whole()
                     return None
@@ -103,9 +105,44 @@ class Body(AnyBody):
             if piece:
                 return piece
 
+    def _decode(self, data: bytes) -> bytes:
+        assert self._unpack is not None
+        if self._unpack.eof:
+            return b""  # what follows the packed body is not part of it, and zlib would keep it all
+        try:
+            piece = self._unpack.decompress(data, PIECE_BYTES)
+        except zlib.error as exc:
+            raise BadBody(f"the body cannot be unpacked ({exc})") from None
+        self._pending = self._unpack.unconsumed_tail
+        return piece
+
+    def _check_whole(self) -> None:
+        if self._unpack is not None and not self._unpack.eof:
+            raise BadBody("the packed body ends too early")
+
+
+class Body(UnpackedBody):
+    """The body of an answer of httpx's, as an async context manager that leaves nothing open."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__(response.headers.get("content-encoding", ""))
+        self._response = response
+        self._raw: AsyncIterator[bytes] | None = None
+
+    async def piece(self) -> bytes | None:
+        """Return the next piece, or ``None`` at the end."""
+        if self._raw is None and self._response.is_stream_consumed:
+            return self._held_already()
+        return await super().piece()
+
+    async def _packed_piece(self) -> bytes | None:
+        if self._raw is None:
+            self._raw = self._response.aiter_raw()
+        return await anext(self._raw, None)
+
     def _held_already(self) -> bytes | None:
         """Return the content of an answer that a transport has read, and decoded, by itself."""
-        content, self._raw = self._response.content, _nothing()
+        content, self._raw, self._encoding = self._response.content, _nothing(), ""
         return content or None
 
     async def __aexit__(
@@ -130,21 +167,6 @@ class Body(AnyBody):
                         break
             except httpx.HTTPError:
                 pass
-
-    def _decode(self, data: bytes) -> bytes:
-        assert self._unpack is not None
-        if self._unpack.eof:
-            return b""  # what follows the packed body is not part of it, and zlib would keep it all
-        try:
-            piece = self._unpack.decompress(data, PIECE_BYTES)
-        except zlib.error as exc:
-            raise BadBody(f"the body cannot be unpacked ({exc})") from None
-        self._pending = self._unpack.unconsumed_tail
-        return piece
-
-    def _check_whole(self) -> None:
-        if self._unpack is not None and not self._unpack.eof:
-            raise BadBody("the packed body ends too early")
 
 
 async def _nothing() -> AsyncIterator[bytes]:

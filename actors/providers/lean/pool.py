@@ -1,0 +1,90 @@
+"""The connections to one origin: which are idle, and which of those is used next.
+
+The one that was idle the shortest, as it is the least likely to have been closed at the other end, and the others may
+then grow old. Nobody waits here for a connection: the candidate's permits limit how many there are.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import httpx
+import trio
+
+from .connection import Connection
+from .dial import Dial
+
+
+class Pool:
+    """The connections to one origin. At most `kept` are idle, and none for longer than `kept_time` seconds."""
+
+    def __init__(self, dial: Dial, *, kept: int, kept_time: float) -> None:
+        self._dial = dial
+        self._kept = kept
+        self._kept_time = kept_time
+        self._idle: deque[Connection] = deque()  # the longest first
+        self._busy: dict[Connection, None] = {}
+        self._closed = False
+
+    @property
+    def idle(self) -> int:
+        """How many connections are idle."""
+        return len(self._idle)
+
+    @property
+    def busy(self) -> int:
+        """How many are in use."""
+        return len(self._busy)
+
+    def take(self) -> Connection | None:
+        """Return an idle connection that seems to be alive, if there is one; whatever is found dead is dropped."""
+        self._drop_old()
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_alive():
+                self._busy[connection] = None
+                return connection
+            connection.drop()
+        return None
+
+    async def open(self) -> Connection:
+        """Return a new connection."""
+        began = trio.current_time()
+        link = await self._dial()
+        if self._closed:
+            link.drop()
+            raise httpx.ConnectError("the line is closed")
+        connection = Connection(link, trio.current_time() - began)
+        self._busy[connection] = None
+        return connection
+
+    def give_back(self, connection: Connection) -> None:
+        """Take a connection back whose exchange is over, well or not."""
+        was_busy = connection in self._busy
+        self._busy.pop(connection, None)
+        if not was_busy or not connection.may_be_used_again:
+            connection.drop()
+            return
+        connection.renew(trio.current_time())
+        self._idle.append(connection)
+        self._drop_old()
+        if len(self._idle) > self._kept:
+            self._idle.popleft().drop()
+
+    def discard(self, connection: Connection) -> None:
+        """Close a connection in the middle of its exchange."""
+        self._busy.pop(connection, None)
+        connection.drop()
+
+    def close(self) -> None:
+        """Close every connection, those in use too, and open no more."""
+        self._closed = True
+        for connection in (*self._idle, *self._busy):
+            connection.drop()
+        self._idle.clear()
+        self._busy.clear()
+
+    def _drop_old(self) -> None:
+        now = trio.current_time()
+        while self._idle and now - self._idle[0].idle_since > self._kept_time:
+            self._idle.popleft().drop()

@@ -1,0 +1,254 @@
+"""Whatever bytes come back, wherever they are cut: the lean line ends well, or as httpx would."""
+
+from __future__ import annotations
+
+import gzip
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+import httpcore
+import httpx
+import pytest
+import trio
+import trio.lowlevel
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.wire.lean_world import GOOD, Part, Told, ask, asking, busy, idle, lean, play, tell
+from understudy.actors.providers.dialect import Outgoing
+from understudy.actors.providers.endpoint import Endpoint
+from understudy.actors.providers.lean.head import write_head
+from understudy.actors.providers.lean.line import LeanLine, dial_to, is_common
+from understudy.actors.providers.line import NetworkLine
+
+PACKED = gzip.compress(b"some text, and some more " * 5)
+SOUND = [
+    GOOD,
+    b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
+    b"HTTP/1.0 200 OK\r\n\r\nuntil the end",
+    b"HTTP/1.1 204 No Content\r\nx: 1\r\nX: 2\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\ncontent-length: 7\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 429 Slow\r\nRetry-After: 7\r\ncontent-length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nafter: word\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n%b" % (len(PACKED), PACKED),
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: GZIP\r\nTransfer-Encoding: Chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+    % (len(PACKED), PACKED),
+    b"HTTP/1.1 500 \xe9\xfc\r\nserver: caf\xc3\xa9\r\nserver: \xe9\r\ncontent-length: 3\r\n\r\nabc",
+    b"HTTP/1.1 200\r\nserver: caf\xc3\xa9\r\ncontent-length: 3, 3\r\n\r\nabc and more",
+    b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\nab",
+    b"HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ncontent-length: 2\r\n\r\nhi",
+    b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\nmore",
+]
+SCRAPS = [b"\r\n", b"\n", b"\0", b"HTTP/1.1 200 OK\r\n", b"content-length: 99999999999999999999\r\n", b"f" * 20,
+          b"content-length: -1\r\n", b"transfer-encoding: gzip\r\n", b"transfer-encoding: chunked\r\n", b": \r\n", b" ",
+          b"content-encoding: gzip\r\n", b"0\r\n\r\n", b"connection: upgrade\r\n"]  # fmt: skip
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> bytes:
+    """Sound ones, and such as have been tampered with."""
+    data = draw(st.sampled_from(SOUND) | st.binary(max_size=60))
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(data)))
+        until = at + draw(st.integers(0, 4))
+        data = data[:at] + draw(st.sampled_from([*SCRAPS, b""]) | st.binary(max_size=4)) + data[until:]
+    return data
+
+
+CUTS = st.lists(st.integers(0, 300), max_size=5)
+ENDS = st.sampled_from(["closes", "breaks", "keeps"])
+
+
+def cut(data: bytes, cuts: Iterable[int]) -> list[bytes]:
+    places = [0, *sorted({at for at in cuts if 0 < at < len(data)}), len(data)]
+    return [data[a:b] for a, b in pairwise(places) if a < b]
+
+
+@given(answers(), CUTS, ENDS)
+@settings(max_examples=300, deadline=None)
+def test_whatever_comes_an_exchange_ends_and_leaves_nothing_open(data: bytes, cuts: list[int], end: str) -> None:
+    async def scene() -> None:
+        answers = [cut(data, cuts), [GOOD]] if end == "keeps" else [cut(data, cuts)]
+        async with lean(Part(answers, end, once_idle=True), Part([[GOOD]])) as (line, origin):
+            with trio.move_on_after(10):  # one who says nothing more is waited for
+                await tell(lambda: line.send(asking(), lambda: None))
+            assert busy(line) == 0
+            assert origin.open == idle(line)
+            await trio.sleep(0.001)
+            assert await ask(line, 1) == b"hi"
+
+    play(scene)
+
+
+# ---- the same bytes to httpx, over the same pipe
+
+
+class PipeBackend(httpcore.AsyncNetworkBackend):
+    """What httpcore connects with: an origin in memory."""
+
+    def __init__(self, dial: Callable[[], Awaitable[trio.abc.Stream]]) -> None:
+        self.dial = dial
+
+    async def connect_tcp(self, *args: object, **options: object) -> httpcore.AsyncNetworkStream:
+        return PipeNetwork(await self.dial())
+
+
+class PipeNetwork(httpcore.AsyncNetworkStream):
+    """A pipe as httpcore sees it; errors are told as its own backend for trio tells them."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        try:
+            return bytes(await self.stream.receive_some(max_bytes))
+        except trio.BrokenResourceError as exc:
+            raise httpcore.ReadError(str(exc)) from exc
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        try:
+            await self.stream.send_all(buffer)
+        except trio.BrokenResourceError as exc:
+            raise httpcore.WriteError(str(exc)) from exc
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
+
+
+@asynccontextmanager
+async def through_httpx(dial: Callable[[], Awaitable[trio.abc.Stream]]) -> AsyncIterator[NetworkLine]:
+    """The line that goes through httpx, over that pipe."""
+    line = NetworkLine(Endpoint("http://origin.test/v1"), lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    line._client._transport._pool._network_backend = PipeBackend(dial)  # type: ignore[attr-defined]
+    yield line
+    await line.aclose()
+
+
+async def both(pieces: Sequence[bytes], end: str) -> tuple[Told, Told]:
+    part = Part([pieces], end, once_idle=True)
+    async with lean(part) as (line, origin):
+        ours = await tell(lambda: line.send(asking(), lambda: None))
+        async with through_httpx(origin.dial) as other:
+            theirs = await tell(lambda: other.send(asking(), lambda: None))
+    return ours, theirs
+
+
+@given(answers(), CUTS, st.sampled_from(["closes", "breaks"]))
+@example(SOUND[6], [60, 61, 62], "closes")
+@example(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nno size", [], "breaks")
+@settings(max_examples=300, deadline=None)
+def test_what_comes_of_it_is_what_comes_of_it_through_httpx(data: bytes, cuts: list[int], end: str) -> None:
+    ours, theirs = play(lambda: both(cut(data, cuts), end))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("data", SOUND)
+@pytest.mark.parametrize("size", [1, 3, 10_000])
+def test_a_sound_answer_means_the_same_to_both_however_it_comes(data: bytes, size: int) -> None:
+    ours, theirs = play(lambda: both([data[at : at + size] for at in range(0, len(data), size)], "closes"))
+    assert ours == theirs
+
+
+# ---- what a provider sees
+
+NAMES = st.from_regex(r"[a-zA-Z][a-zA-Z0-9-]{0,8}", fullmatch=True).filter(
+    lambda name: name.lower() not in ("connection", "content-length", "transfer-encoding", "host", "upgrade", "expect")
+)
+VALUES = st.from_regex(r"([!-~]([ -~]{0,10}[!-~])?)?", fullmatch=True)
+
+
+@given(
+    st.sampled_from(["POST", "GET"]),
+    st.sampled_from(
+        ["http://h/v1/x", "http://h:8080/v1/a b?q=ü&r=%20", "https://bücher.test/v1/x", "http://[::1]:1/y"]
+    ),
+    st.dictionaries(NAMES, VALUES, max_size=5),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_request_is_written_as_httpx_writes_it(method: str, url: str, headers: dict[str, str]) -> None:
+    body = {"model": "m"}
+    outgoing = Outgoing(method, url, headers, body)
+    seen: list[bytes] = []
+
+    class Ear(httpcore.AsyncNetworkStream):
+        async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+            seen.append(bytes(buffer))
+
+        async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+            return GOOD
+
+        async def start_tls(self, *args: object, **options: object) -> httpcore.AsyncNetworkStream:
+            return self
+
+        async def aclose(self) -> None:
+            pass
+
+    async def main() -> None:
+        async with through_httpx(nowhere) as line:
+            line._client._transport._pool._network_backend.connect_tcp = connect  # type: ignore[attr-defined]
+            await tell(lambda: line.send(outgoing, lambda: None))
+
+    async def nowhere() -> trio.abc.Stream:
+        raise AssertionError
+
+    async def connect(*args: object, **options: object) -> Ear:
+        return Ear()
+
+    trio.run(main)
+    content = outgoing.content
+    assert write_head(method, url, headers).before(len(content)) + content == b"".join(seen)
+
+
+@pytest.mark.parametrize("bad", [{"x": "a\r\nb: c"}, {"a b": "c"}, {"x": "\0"}])
+def test_a_head_that_no_request_may_have_is_not_sent(bad: dict[str, str]) -> None:
+    async def scene() -> None:
+        async with lean(Part()) as (line, origin):
+            with pytest.raises(httpx.LocalProtocolError):
+                await line.send(Outgoing("POST", "http://origin.test/x", bad, {}), lambda: None)
+            assert not origin.ends
+
+    play(scene)
+
+
+# ---- who goes through httpx all the same
+
+
+@pytest.mark.parametrize(
+    ("base", "proxy", "around", "common"),
+    [
+        ("https://a/v1", None, {}, True),
+        ("http://[::1]:8000/v1", None, {}, True),
+        ("https://a/v1", "http://p", {}, False),
+        ("https://user:word@a/v1", None, {}, False),
+        ("ftp://a/v1", None, {}, False),
+        ("https://", None, {}, False),
+        ("https://a:b/v1", None, {}, False),
+        ("https://a/v1", None, {"HTTPS_PROXY": "http://p"}, False),
+        ("https://a/v1", None, {"all_proxy": "http://p"}, False),
+        ("https://a/v1", None, {"http_proxy": "http://p"}, False),
+        ("https://a/v1", None, {"NO_PROXY": "*", "HTTPS_PROXY": ""}, True),
+    ],
+)
+def test_what_is_not_the_common_case_is_left_to_httpx(
+    base: str, proxy: str | None, around: dict[str, str], common: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in around.items():
+        monkeypatch.setenv(name, value)
+    assert is_common(Endpoint(base, proxy=proxy)) is common
+
+
+def test_a_host_that_does_not_exist_or_cannot_is_a_failure_to_connect() -> None:
+    async def main() -> None:
+        for host in ("nowhere.invalid", "a..b", ".", "x" * 70 + ".invalid"):
+            url = f"https://{host}/v1"
+            try:
+                httpx.URL(url)
+            except httpx.InvalidURL:
+                continue
+            line = LeanLine(dial_to(Endpoint(url), lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)))
+            with pytest.raises(httpx.ConnectError):
+                await line.send(Outgoing("POST", url, {}, {}), lambda: None)
+
+    trio.run(main)
