@@ -3,8 +3,8 @@
     python benchmarks/upstream.py        prints its port, and ends with its standard input
 
 What lies below ``/bad`` fails with a 503, everything else is answered: with one small completion, or, where the body
-asks for a stream, with 200 events of one word each, every one an HTTP chunk of its own, all written at once. It reads no
-more of a request than how long it is. ``GET /hops`` tells, in seconds, how long after each refusal's first byte the next
+asks for a stream, with 200 events of one word each, every one an HTTP chunk of its own, all written at once. Of a
+request it reads no more than that. ``GET /hops`` tells, in seconds, how long after each refusal's first byte the next
 request came, and forgets them.
 """
 
@@ -14,13 +14,13 @@ import asyncio
 import json
 import sys
 import time
-from typing import Final
+from typing import Final, cast
 
 import measuring
 
 WORDS: Final = 200
 PLAIN_TEXT: Final = "Hi there"
-STREAMED_TEXT: Final = "word " * WORDS
+STREAMED_TEXT: Final = "".join(f"word{number} " for number in range(WORDS))
 
 COMPLETION: Final = {
     "id": "chatcmpl-1",
@@ -41,7 +41,7 @@ def event(delta: dict[str, str], finish: str | None = None) -> bytes:
 
 EVENTS: Final = (
     event({"role": "assistant", "content": ""}),
-    *[event({"content": "word "})] * WORDS,
+    *(event({"content": f"word{number} "}) for number in range(WORDS)),
     event({}, "stop"),
     b"data: [DONE]\n\n",
 )
@@ -92,9 +92,8 @@ class Provider(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep it."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        """Keep it. (uvloop's is none of asyncio's classes.)"""
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Answer every request that is complete."""

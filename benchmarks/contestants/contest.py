@@ -2,8 +2,9 @@
 
 A contestant is a program that reads one JSON object a line, a `Slice`, performs it, and prints one JSON object: how many
 requests it made, and the CPU seconds that they took. It lives through all rounds, so that what it imports and compiles
-is paid before the first. Each slice begins with a new client or router, and with two requests of every caller that are
-not measured. Nothing but the standard library is needed here; each contestant brings the rest along.
+is paid before the first. Each slice begins with a new client or router. What is measured begins after a request or two of
+every caller, and ends while all of them are still asking: connections are open, and none is idle because its caller has
+left. Nothing but the standard library is needed here; each contestant brings the rest along.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from measuring import Core, Stretch, pin
@@ -27,8 +29,8 @@ MESSAGES: Final = [
     {"role": "user", "content": "Hello, who are you?"},
 ]
 KEY: Final = "sk-nobody"
-WARM_UPS: Final = 2
-EXPECTED: Final = {False: "Hi there", True: "word " * 200}
+WARM_UPS: Final = {False: 2, True: 1}
+EXPECTED: Final = {False: "Hi there", True: "".join(f"word{number} " for number in range(200))}
 """What the upstream answers, plain and streamed."""
 
 Ask = Callable[[], Awaitable[str]]
@@ -58,76 +60,81 @@ Session = Callable[[Slice], AbstractAsyncContextManager[Ask]]
 
 
 class Callers:
-    """All callers of one slice, who stop when its time is up. Each makes one request at least."""
+    """All callers of one slice. Measured are the requests that end between its warm-up and its end."""
 
     def __init__(self, ask: Ask, piece: Slice, core: Core) -> None:
         self._ask = ask
         self._piece = piece
-        self._core = core
+        self._clock = core.measured()
+        self._warm_ups = WARM_UPS[piece.stream] * piece.callers
+        self._stretch: Stretch | None = None
+        self._over = False
         self.requests = 0
-        self.until = 0.0
 
-    async def warm_up(self) -> None:
-        """Make a few requests."""
-        for _ in range(WARM_UPS):
-            await self._once()
+    @property
+    def stretch(self) -> Stretch:
+        """What was measured, once all callers have left."""
+        assert self._over and self._stretch is not None
+        return self._stretch
 
     async def keep_asking(self) -> None:
-        """Ask until it is time."""
-        while True:
-            await self._once()
-            self.requests += 1
-            if time.process_time() > self.until:
-                return
+        """Ask until the slice is over."""
+        while not self._over:
+            text = await self._ask()
+            if text != EXPECTED[self._piece.stream]:
+                raise AssertionError(f"this is not what the provider said: {text[:80]!r}")
+            if not self._over:
+                self._count()
 
-    async def _once(self) -> None:
-        text = await self._ask()
-        if text != EXPECTED[self._piece.stream]:
-            raise AssertionError(f"this is not what the provider said: {text[:80]!r}")
+    def _count(self) -> None:
+        if self._stretch is None:
+            self._warm_ups -= 1
+            if self._warm_ups <= 0:
+                self._stretch = self._clock.__enter__()
+            return
+        self.requests += 1
+        time_is_up = time.process_time() > self._stretch.began + self._piece.seconds
+        if time_is_up and self.requests >= self._piece.callers:
+            self._clock.__exit__(None, None, None)
+            self._over = True
 
-    async def perform(self, everybody: Callable[[Callable[[], Awaitable[None]], int], Awaitable[None]]) -> Stretch:
-        """Warm up, and measure."""
-        await everybody(self.warm_up, self._piece.callers)
-        with self._core.measured() as stretch:
-            self.until = stretch.began + self._piece.seconds
-            await everybody(self.keep_asking, self._piece.callers)
-        return stretch
 
-
-def on_trio(session: Session, piece: Slice, core: Core) -> tuple[int, Stretch]:
+def on_trio(session: Session, piece: Slice, core: Core) -> Callers:
     """Perform a slice on trio."""
     import trio
 
-    async def everybody(does: Callable[[], Awaitable[None]], count: int) -> None:
-        async with trio.open_nursery() as nursery:
-            for _ in range(count):
-                nursery.start_soon(does)
-
-    async def main() -> tuple[int, Stretch]:
+    async def main() -> Callers:
         async with session(piece) as ask:
             callers = Callers(ask, piece, core)
-            stretch = await callers.perform(everybody)
-            return callers.requests, stretch
+            async with trio.open_nursery() as nursery:
+                for _ in range(piece.callers):
+                    nursery.start_soon(callers.keep_asking)
+        return callers
 
     return trio.run(main)
 
 
-def on_asyncio(session: Session, piece: Slice, core: Core) -> tuple[int, Stretch]:
+@cache
+def loop() -> asyncio.Runner:
+    """Return the one loop of this process: some peers keep connections of theirs for longer than a slice."""
+    return asyncio.Runner()
+
+
+def on_asyncio(session: Session, piece: Slice, core: Core) -> Callers:
     """Perform a slice on asyncio."""
 
-    async def everybody(does: Callable[[], Awaitable[None]], count: int) -> None:
-        await asyncio.gather(*(does() for _ in range(count)))
-
-    async def main() -> tuple[int, Stretch]:
+    async def main() -> Callers:
         async with session(piece) as ask:
             callers = Callers(ask, piece, core)
-            stretch = await callers.perform(everybody)
-            return callers.requests, stretch
+            async with asyncio.TaskGroup() as group:
+                for _ in range(piece.callers):
+                    group.create_task(callers.keep_asking())
+        return callers
 
-    return asyncio.run(main())
+    return loop().run(main())
 
 
-Perform = Callable[[Session, Slice, Core], tuple[int, Stretch]]
+Perform = Callable[[Session, Slice, Core], Callers]
 
 
 def serve(session: Session, perform: Perform) -> None:
@@ -154,11 +161,11 @@ def _performed(session: Session, perform: Perform, piece: Slice, core: Core, *, 
     profiler = cProfile.Profile()
     if profiled:
         profiler.enable()
-    requests, stretch = perform(session, piece, core)
+    callers = perform(session, piece, core)
     profiler.disable()
     if profiled:
         pstats.Stats(profiler, stream=sys.stderr).sort_stats("tottime").print_stats(60)
-    return {"requests": requests, "seconds": stretch.seconds, "loop": stretch.loop, "loops": stretch.loops}
+    return {"count": callers.requests, "seconds": callers.stretch.seconds, "loops": callers.stretch.loops}
 
 
 def _innermost(exc: BaseException) -> str:
