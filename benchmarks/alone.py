@@ -11,16 +11,14 @@ import json
 import pstats
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
 import trio
-from instant import CALM, MESSAGES, SULKING, Held, config, router
+from instant import MESSAGES, SULKING, Held, config, router
 from measuring import Core, Stretch, pin, resident
 from upstream import COMPLETION, EVENTS, WORDS
-
-import understudy
 
 MANY: Final = (10, 100, 1000)
 SIZES: Final = {"1 KB": 1_000, "50 KB": 50_000, "1 MB": 1_000_000}
@@ -92,8 +90,8 @@ async def body(size: int, core: Core, seconds: float, *, image: bool, bare: bool
 
     async def only_json() -> int:
         written = json.dumps({"messages": messages, "model": "m"}, separators=(",", ":")).encode()
-        assert written and json.loads(answer)
-        return 1
+        json.loads(answer)
+        return min(1, len(written))
 
     if bare:
         return await repeat(only_json, seconds, core)
@@ -149,6 +147,7 @@ class Counted(Held):
         self.first_at = 0.0
 
     async def piece(self) -> bytes | None:
+        """Return the next piece."""
         self.taken += 1
         if self.taken == 1:
             return EVENTS[0]

@@ -32,7 +32,7 @@ class Child:
 
     def __init__(self, program: Path, python: str = sys.executable, *arguments: str, peer: bool = False) -> None:
         self._said: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed with the child
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - a program of ours
             [python, str(program), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -66,7 +66,8 @@ class Child:
 
     def close(self) -> None:
         """Let it end; one that does not is ended."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         try:
             self._process.wait(10)
@@ -93,8 +94,12 @@ def upstream() -> Iterator[str]:
 
 def tell(program: str, *arguments: str) -> Any:
     """Run a program of this folder to its end, and return the JSON that it prints."""
-    done = subprocess.run(
-        [sys.executable, str(HERE / program), *arguments], capture_output=True, text=True, env=environment(), check=False
+    done = subprocess.run(  # noqa: S603 - a program of ours
+        [sys.executable, str(HERE / program), *arguments],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
     )
     if done.returncode != 0:
         raise ChildDied((done.stderr.strip().splitlines() or ["it said nothing"])[-1][:200])

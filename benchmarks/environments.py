@@ -74,7 +74,9 @@ def python_for(contestant: Contestant, folder: Path) -> tuple[str, str]:
 
 def _run(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(  # noqa: S603 - Python itself
+            command, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise Unavailable(str(exc)) from None
     if done.returncode != 0:

@@ -42,6 +42,7 @@ class Held(AnyBody):
         self._pieces: Iterator[bytes] = iter(pieces)
 
     async def piece(self) -> bytes | None:
+        """Return the next piece."""
         return next(self._pieces, None)
 
     async def __aexit__(
@@ -54,7 +55,7 @@ Bodies = Callable[[bool], AnyBody]
 """Makes the body of an answer, streamed or not."""
 
 
-def usual(stream: bool) -> AnyBody:  # noqa: FBT001 - it is a `Bodies`
+def usual(stream: bool) -> AnyBody:
     """Return what the upstream answers, each event of a stream a piece of its own."""
     return Held(EVENTS if stream else (WHOLE,))
 

@@ -113,7 +113,7 @@ def contest(figures: Sequence[Figure]) -> Iterator[str]:
         ]
         for who in dict.fromkeys(name for name, _ in chosen):
             mine = [chosen.get((who, count)) for count in callers]
-            values = " / ".join("–" if figure is None else number(figure.value) for figure in mine)
+            values = " / ".join("-" if figure is None else number(figure.value) for figure in mine)
             ratios = [
                 " / ".join(ratio(figure, bests(chosen, figure, names)) for figure in mine)
                 for names in ({LIMIT}, PEERS, {OURS})
@@ -132,7 +132,7 @@ def bests(chosen: dict[tuple[str, int | None], Figure], figure: Figure | None, n
 
 def ratio(figure: Figure | None, to: float | None) -> str:
     """Return how many times as much it is."""
-    return "–" if figure is None or not to else f"{figure.value / to:.2f}"
+    return "-" if figure is None or not to else f"{figure.value / to:.2f}"
 
 
 def number(value: float) -> str:

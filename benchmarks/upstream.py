@@ -1,4 +1,4 @@
-"""A static provider, as fast as asyncio's protocols are (over uvloop, where that is installed): it must not be waited for.
+"""A static provider, as fast as asyncio's protocols are (over uvloop, where that is installed).
 
     python benchmarks/upstream.py        prints its port, and ends with its standard input
 
@@ -92,7 +92,7 @@ class Provider(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep it. (uvloop's is none of asyncio's classes.)"""
+        """Keep it; uvloop's is none of asyncio's classes."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:

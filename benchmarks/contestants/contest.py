@@ -1,8 +1,8 @@
 """What all contestants have in common: how they are told what to do, how they are timed, and what they tell.
 
-A contestant is a program that reads one JSON object a line, a `Slice`, performs it, and prints one JSON object: how many
-requests it made, and the CPU seconds that they took. It lives through all rounds, so that what it imports and compiles
-is paid before the first. Each slice begins with a new client or router. What is measured begins after a request or two of
+A contestant is a program that reads one JSON object a line, a `Slice`, performs it, and prints one JSON object: how
+many requests it made, and the CPU seconds that they took. It lives through all rounds, so that what it imports and
+compiles is paid before the first. Each slice begins with a new client or router. What is measured begins after a request or two of
 every caller, and ends while all of them are still asking: connections are open, and none is idle because its caller has
 left. Nothing but the standard library is needed here; each contestant brings the rest along.
 """
@@ -74,7 +74,7 @@ class Callers:
     @property
     def stretch(self) -> Stretch:
         """What was measured, once all callers have left."""
-        assert self._over and self._stretch is not None
+        assert self._stretch is not None
         return self._stretch
 
     async def keep_asking(self) -> None:
@@ -94,7 +94,8 @@ class Callers:
             return
         self.requests += 1
         time_is_up = time.process_time() > self._stretch.began + self._piece.seconds
-        if time_is_up and self.requests >= self._piece.callers:
+        # In lockstep many requests end at once: only whole turns of everybody say what one costs.
+        if time_is_up and self.requests % self._piece.callers == 0:
             self._clock.__exit__(None, None, None)
             self._over = True
 

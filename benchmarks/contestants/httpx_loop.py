@@ -12,10 +12,9 @@ import httpx
 
 @asynccontextmanager
 async def session(piece: contest.Slice) -> AsyncIterator[contest.Ask]:
-    """Share one client between all callers."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    """Share one client between all callers, with httpx's own limits on connections."""
     headers = {"authorization": f"Bearer {contest.KEY}"}
-    async with httpx.AsyncClient(limits=limits, timeout=60, headers=headers) as client:
+    async with httpx.AsyncClient(timeout=60, headers=headers) as client:
 
         async def ask() -> str:
             for base in piece.bases:
@@ -38,11 +37,13 @@ async def streamed(client: httpx.AsyncClient, url: str) -> str | None:
         if not response.is_success:
             await response.aread()
             return None
-        texts = []
-        async for line in response.aiter_lines():
-            if line.startswith("data: ") and line != "data: [DONE]":
-                texts.append(json.loads(line[6:])["choices"][0]["delta"].get("content", ""))
-        return "".join(texts)
+        return "".join(
+            [
+                json.loads(line[6:])["choices"][0]["delta"].get("content", "")
+                async for line in response.aiter_lines()
+                if line.startswith("data: ") and line != "data: [DONE]"
+            ]
+        )
 
 
 if __name__ == "__main__":

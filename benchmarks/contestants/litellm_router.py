@@ -10,7 +10,7 @@ import contest
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it fetches one from the network
 
-import litellm
+import litellm  # type: ignore[import-not-found, unused-ignore]
 
 
 @asynccontextmanager

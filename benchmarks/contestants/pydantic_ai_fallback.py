@@ -8,7 +8,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import contest
 from openai import AsyncOpenAI
 from pydantic_ai import direct
-from pydantic_ai.messages import ModelRequest, PartDeltaEvent, PartStartEvent, SystemPromptPart, TextPart, UserPromptPart
+from pydantic_ai.messages import (
+    ModelRequest,
+    PartDeltaEvent,
+    PartStartEvent,
+    SystemPromptPart,
+    TextPart,
+    UserPromptPart,
+)
 from pydantic_ai.messages import TextPartDelta as Delta
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.openai import OpenAIChatModel

@@ -13,7 +13,7 @@ import contest
 os.environ["TENSORZERO_DISABLE_PSEUDONYMOUS_USAGE_ANALYTICS"] = "1"
 os.environ["RUST_LOG"] = "off"
 
-from tensorzero import AsyncTensorZeroGateway
+from tensorzero import AsyncTensorZeroGateway  # type: ignore[import-not-found, unused-ignore]
 
 CONFIG = """
 [gateway]

@@ -86,11 +86,8 @@ def plain(content: bytes) -> str:
 
 def streamed(content: bytes) -> str:
     """Read all events of a stream."""
-    texts = []
-    for event in content.split(b"\n\n"):
-        if event and event != b"data: [DONE]":
-            texts.append(json.loads(event[6:])["choices"][0]["delta"].get("content", ""))
-    return "".join(texts)
+    events = [event for event in content.split(b"\n\n") if event and event != b"data: [DONE]"]
+    return "".join([json.loads(event[6:])["choices"][0]["delta"].get("content", "") for event in events])
 
 
 if __name__ == "__main__":
