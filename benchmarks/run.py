@@ -335,7 +335,8 @@ def profile(args: argparse.Namespace) -> None:
         profile_alone(args.profile, args.seconds * 5)
     elif args.profile in over_http:
         with upstream() as origin, child(CONTESTANTS / "understudy_router.py") as it:
-            it.ask({**order(Bench(args), origin, *over_http[args.profile]), "profile": True})
+            asked = order(Bench(args), origin, *over_http[args.profile])
+            it.ask({**asked, "seconds": args.seconds * 5, "profile": True})
             print(it.said())
     else:
         known = "\n".join(f"  {case}" for case in [*REQUESTS, *BODIES, *STREAMS, *over_http])

@@ -2,9 +2,9 @@
 
 A contestant is a program that reads one JSON object a line, a `Slice`, performs it, and prints one JSON object: how
 many requests it made, and the CPU seconds that they took. It lives through all rounds, so that what it imports and
-compiles is paid before the first. Each slice begins with a new client or router. What is measured begins after a request or two of
-every caller, and ends while all of them are still asking: connections are open, and none is idle because its caller has
-left. Nothing but the standard library is needed here; each contestant brings the rest along.
+compiles is paid before the first. Each slice begins with a new client or router. What is measured begins after a
+request or two of every caller, and ends while all of them are still asking: connections are open, and none is idle
+because its caller has left. Nothing but the standard library is needed here; each contestant brings the rest along.
 """
 
 from __future__ import annotations
