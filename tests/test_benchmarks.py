@@ -12,7 +12,7 @@ import pytest
 
 PROGRAM = Path(__file__).parents[1] / "benchmarks" / "run.py"
 PARTS = ("wire", "hop", "router", "bodies", "streams", "endurance", "startup", "simulation")
-TINY = "--no-peers --rounds 1 --seconds 0.001 --requests 440 --chunks 50 --rehearsed 6".split()
+TINY = ("--no-peers", "--rounds=1", "--seconds=0.001", "--requests=440", "--chunks=50", "--rehearsed=6")
 
 pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="benchmarks do not come with a source distribution")
 
