@@ -12,9 +12,8 @@ each is alone, or so *busily* that some fifty are under way; it goes through htt
 round performs every case once, and the medians of all rounds are told, so that whatever else the machine does disturbs
 all of them alike. Nothing is sent anywhere.
 
-A core that is shared is slower at some times than at others, by up to a half. A fixed loop is therefore timed before
-and after whatever is measured, and CPU times are scaled to the quickest that it was in this process; what the core's
-own slowness was at the worst is told with the table.
+CPU times are scaled to the quickest that the core was in this process (`measuring`); what its own slowness was at the
+worst is told with the table.
 
 Where the time of callers that come sparsely goes, by `--profile`. (cProfile makes functions in Python look dearer than
 they are. What built-in functions take is counted with whoever calls them.)
@@ -39,20 +38,18 @@ import argparse
 import cProfile
 import itertools
 import json
-import math
 import platform
 import pstats
 import statistics
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import trio
-from attrs import define, field, frozen
+from attrs import frozen
+from measuring import Core, Stretch
 
 from understudy.simulations.fuzz import fuzz
 from understudy.simulations.rehearsal import rehearse
@@ -85,9 +82,6 @@ SPARSE: Final = 5.0
 
 BUSY: Final = 0.01
 """Seconds between callers: an answer takes some fifty times as long."""
-
-LOOPS: Final = 3
-"""How often the loop that tells the core's speed is performed at a time."""
 
 LAYERS: Final = (
     ("understudy/actors", "the actors"),
@@ -150,60 +144,6 @@ class Figure:
         least, most = min(self.values), max(self.values)
         span = f"{least:,.0f} to {most:,.0f}" if len(self.values) > 1 else ""
         return f"| {self.name} | {self.value:,.0f} | {self.unit} | {span} |"
-
-
-class Core:
-    """The core's speed, by the CPU seconds that a fixed loop takes: the quickest seen, and the slowest."""
-
-    def __init__(self) -> None:
-        self.quickest = math.inf
-        self.slowest = 0.0
-
-    def loop(self) -> float:
-        """Perform the loop a few times, and return what it took at best: an interruption is no slowness."""
-        took = min(self._once() for _ in range(LOOPS))
-        self.quickest, self.slowest = min(self.quickest, took), max(self.slowest, took)
-        return took
-
-    def _once(self) -> float:
-        began, total = time.process_time(), 0
-        facts = {number: (number, str(number)) for number in range(2_000)}
-        for _ in range(5):
-            for number, (value, text) in facts.items():
-                total += value + len(text) + hash((number, text))
-        return time.process_time() - began
-
-    @contextmanager
-    def measured(self) -> Iterator[Stretch]:
-        """Time what is done inside."""
-        stretch = Stretch(self)
-        stretch.sample()
-        stretch.began, stretch.sampled = time.process_time(), 0.0
-        yield stretch
-        stretch.seconds = time.process_time() - stretch.began - stretch.sampled
-        stretch.sample()
-
-
-@define
-class Stretch:
-    """The CPU seconds that something took, and what the loop took around it, and within it if it is long."""
-
-    core: Core
-    began: float = 0.0
-    seconds: float = 0.0
-    sampled: float = 0.0
-    loops: list[float] = field(factory=list)
-
-    def sample(self, _: object = None) -> None:
-        """Time the loop once more."""
-        began = time.process_time()
-        self.loops.append(self.core.loop())
-        self.sampled += time.process_time() - began
-
-    @property
-    def scaled(self) -> float:
-        """The CPU seconds that it would have taken at the quickest speed seen so far."""
-        return self.seconds * self.core.quickest / statistics.mean(self.loops)
 
 
 def main() -> None:
@@ -322,7 +262,7 @@ def layer_of(function: tuple[str, int, str]) -> str:
 
 
 def machine(core: Core | None = None) -> str:
-    shared = "" if core is None else f", up to {core.slowest / core.quickest - 1:.0%} slower than its quickest"
+    shared = "" if core is None else f", up to {core.slowness:.0%} slower than its quickest"
     return (
         f"Python {platform.python_version()}, trio {trio.__version__}, httpx {httpx.__version__},"
         f" {platform.system()} on {platform.machine()}, CPU time of one core{shared}"

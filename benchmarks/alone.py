@@ -1,0 +1,205 @@
+"""The router alone, its provider an instant line: requests, refusals, bodies and streams. A child of `run.py`.
+
+It reads one JSON object a line, the name of a case and for how many CPU seconds to perform it, and prints what that
+took. One caller asks one request after another.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import json
+import pstats
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final
+
+import trio
+from instant import MESSAGES, SULKING, Held, config, router
+from measuring import Core, Stretch, pin, resident
+from upstream import COMPLETION, EVENTS, WORDS
+
+MANY: Final = (10, 100, 1000)
+SIZES: Final = {"1 KB": 1_000, "50 KB": 50_000, "1 MB": 1_000_000}
+
+Told = tuple[int, Stretch]
+"""How many requests, or chunks, took how long."""
+
+
+async def repeat(does: Callable[[], Awaitable[int]], seconds: float, core: Core) -> Told:
+    """Do it again and again; it returns how much it did."""
+    await does()
+    await does()
+    done = 0
+    with core.measured() as stretch:
+        while True:
+            done += await does()
+            if time.process_time() - stretch.began > seconds:
+                break
+    return done, stretch
+
+
+async def requests(conf: dict[str, Any], attempts: int, core: Core, seconds: float, *, stream: bool = False) -> Told:
+    """Ask for "m", which must take so many attempts and refusals."""
+    async with router(conf) as it:
+
+        async def chat() -> int:
+            reply = await it.chat("m", MESSAGES)
+            assert len(reply.attempts) == attempts or not asked, reply.attempts
+            return 1
+
+        async def read() -> int:
+            async with it.stream("m", MESSAGES) as chunks:
+                texts = [chunk.text async for chunk in chunks]
+            assert len(texts) >= WORDS
+            return len(EVENTS) - 1  # its last is no chunk
+
+        asked = 0
+        await (read if stream else chat)()
+        asked = 1
+        return await repeat(read if stream else chat, seconds, core)
+
+
+async def idle_keys(count: int, core: Core, seconds: float) -> Told:
+    """Ask one of many model keys."""
+    conf = config([f"good-{number}" for number in range(count)], route=["good-0"])
+    return await requests(conf, 1, core, seconds)
+
+
+async def refusals(count: int, core: Core, seconds: float) -> Told:
+    """Ask the last of many candidates, after all the others have declined because they cool."""
+    names = [*(f"bad-{number}" for number in range(count - 1)), "good"]
+    return await requests(config(names, policy=SULKING), count, core, seconds)
+
+
+def conversation(size: int, *, image: bool) -> list[dict[str, Any]]:
+    """Return messages of so many bytes: many turns, or one picture."""
+    if image:
+        url = "data:image/png;base64," + "iVBORw0KGgo" * (size // 11)
+        return [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]
+    turn = "It is a truth universally acknowledged, that a router must not be felt. «Naturellement», she said.\n" * 2
+    return [{"role": ("user", "assistant")[i % 2], "content": turn} for i in range(max(1, size // len(turn)))]
+
+
+async def body(size: int, core: Core, seconds: float, *, image: bool, bare: bool) -> Told:
+    """Send and get back bodies of so many bytes; or only write and read their JSON."""
+    messages = conversation(size, image=image)
+    choice = {**COMPLETION["choices"][0], "message": {"role": "assistant", "content": json.dumps(messages)}}  # type: ignore[index]
+    answer = json.dumps({**COMPLETION, "choices": [choice]}).encode()
+
+    async def only_json() -> int:
+        written = json.dumps({"messages": messages, "model": "m"}, separators=(",", ":")).encode()
+        json.loads(answer)
+        return min(1, len(written))
+
+    if bare:
+        return await repeat(only_json, seconds, core)
+    async with router(config(["good"]), lambda _: Held((answer,))) as it:
+
+        async def chat() -> int:
+            await it.chat("m", messages)
+            return 1
+
+        return await repeat(chat, seconds, core)
+
+
+async def joined_stream(core: Core, seconds: float) -> Told:
+    """Read streams all of whose events come in one piece."""
+    whole = b"".join(EVENTS)
+    async with router(config(["good"]), lambda _: Held((whole,))) as it:
+
+        async def read() -> int:
+            async with it.stream("m", MESSAGES) as chunks:
+                return sum([1 async for _ in chunks])
+
+        return await repeat(read, seconds, core)
+
+
+Case = Callable[[Core, float], Awaitable[Told]]
+
+REQUESTS: Final[dict[str, Case]] = {
+    "healthy": partial(requests, config(["good"]), 1),
+    "one fallback": partial(requests, config(["bad", "good"]), 2),
+    **{f"one of {count} keys": partial(idle_keys, count) for count in MANY},
+    **{f"{count - 1} refusals": partial(refusals, count) for count in MANY},
+}
+BODIES: Final[dict[str, Case]] = {
+    f"{name}, {kind}, {who}": partial(body, size, image=kind == "image", bare=who == "JSON alone")
+    for name, size in SIZES.items()
+    for kind in ("conversation", "image")
+    for who in ("JSON alone", "router")
+}
+STREAMS: Final[dict[str, Case]] = {
+    "a piece each": partial(requests, config(["good"]), 1, stream=True),
+    "all in one piece": joined_stream,
+}
+CASES: Final = REQUESTS | BODIES | STREAMS
+
+
+class Counted(Held):
+    """A body that knows how many of its pieces were taken, and when the first content was."""
+
+    def __init__(self, chunks: int) -> None:
+        super().__init__([])
+        self._chunks = chunks
+        self.taken = 0
+        self.first_at = 0.0
+
+    async def piece(self) -> bytes | None:
+        """Return the next piece."""
+        self.taken += 1
+        if self.taken == 1:
+            return EVENTS[0]
+        if self.taken == 2:
+            self.first_at = time.perf_counter()
+            return EVENTS[1]
+        if self.taken == 3:
+            await trio.sleep(0.01)  # whoever holds the first back until there is more is found out
+        if self.taken <= self._chunks:
+            return EVENTS[1]
+        return next(iter(EVENTS[self.taken - self._chunks - 3 :]), None) if self.taken <= self._chunks + 2 else None
+
+
+async def slow_reader(chunks: int) -> dict[str, object]:
+    """Read a long stream slowly: how far the worker is ahead of it, what the memory does, how late the first is."""
+    body = Counted(chunks)
+    ahead, read, first, memory = 0, 0, 0.0, []
+    async with router(config(["good"]), lambda _: body) as it, it.stream("m", MESSAGES) as stream:
+        async for chunk in stream:
+            if not first and chunk.text:
+                first = time.perf_counter() - body.first_at
+            read += 1
+            if read % max(1, chunks // 10) == 0:
+                memory.append(resident())
+            for _ in range(3):
+                await trio.lowlevel.checkpoint()
+            ahead = max(ahead, body.taken - read)
+    return {"chunks": read, "ahead": ahead, "first": first, "memory": memory}
+
+
+def main() -> None:
+    pin(0)
+    core = Core()
+    for line in sys.stdin:
+        order = json.loads(line)
+        if order["case"] == "slow reader":
+            told = trio.run(slow_reader, order["chunks"])
+        else:
+            count, stretch = trio.run(CASES[order["case"]], core, order["seconds"])
+            told = {"count": count, "seconds": stretch.seconds, "loops": stretch.loops}
+        print(json.dumps(told), flush=True)
+
+
+def profile(case: str, seconds: float) -> None:
+    """Print the functions that one case spends the most time in."""
+    profiler = cProfile.Profile()
+    profiler.enable()
+    count, _ = trio.run(CASES[case], Core(), seconds)
+    profiler.disable()
+    print(f"{case}: {count:,} done, under the profiler\n")
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(60)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""A provider without HTTP: a line that answers at once, so that nothing but the router and the dialect is measured.
+
+The request's JSON is written as it would be, and the answer's is read. Below ``/bad`` everything fails with a 503.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Final
+
+from upstream import COMPLETION, EVENTS
+
+from understudy import Router, load_config
+from understudy.actors.providers.body import AnyBody
+from understudy.actors.providers.dialect import Outgoing
+from understudy.actors.providers.line import Incoming
+from understudy.supervisors.runtime import Stage, opened
+
+MESSAGES: Final = [
+    {"role": "system", "content": "You are brief."},
+    {"role": "user", "content": "Hello, who are you?"},
+]
+CALM: Final = {reason: {"base": 0} for reason in ("overloaded", "server_error", "rate_limit")}
+"""A policy under which nobody cools."""
+
+SULKING: Final = {reason: {"base": 3600, "cap": 86400} for reason in ("overloaded", "server_error", "rate_limit")}
+"""A policy under which whoever fails cools for longer than any benchmark takes."""
+
+WHOLE: Final = json.dumps(COMPLETION).encode()
+REFUSAL: Final = json.dumps({"error": {"message": "overloaded", "type": "server_error"}}).encode()
+JSON: Final = {"content-type": "application/json"}
+SSE: Final = {"content-type": "text/event-stream"}
+
+
+class Held(AnyBody):
+    """A body all of whose pieces are there."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces: Iterator[bytes] = iter(pieces)
+
+    async def piece(self) -> bytes | None:
+        """Return the next piece."""
+        return next(self._pieces, None)
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        pass
+
+
+Bodies = Callable[[bool], AnyBody]
+"""Makes the body of an answer, streamed or not."""
+
+
+def usual(stream: bool) -> AnyBody:
+    """Return what the upstream answers, each event of a stream a piece of its own."""
+    return Held(EVENTS if stream else (WHOLE,))
+
+
+class InstantLine:
+    """A line that answers at once."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+
+    async def send(self, outgoing: Outgoing, on_sent: Callable[[], None]) -> Incoming:
+        """Write the request, and answer it."""
+        on_sent()
+        assert outgoing.content
+        if "/bad/" in outgoing.url:
+            return Incoming(503, JSON, Held((REFUSAL,)))
+        stream = bool(outgoing.body.get("stream"))
+        return Incoming(200, SSE if stream else JSON, self._bodies(stream))
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
+
+def config(names: Sequence[str], *, policy: object = CALM, route: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a config with these candidates; whose name begins with "bad" always fails. `route` is what "m" means."""
+    entries = [
+        {
+            "model_name": name,
+            "model": f"openai/{name}",
+            "api_base": f"http://nowhere.example/{'bad' if name.startswith('bad') else 'good'}/v1",
+            "api_key": f"sk-nobody-{name}",
+        }
+        for name in names
+    ]
+    return {"model_list": entries, "routes": {"m": list(route or names)}, "policy": policy}
+
+
+@asynccontextmanager
+async def router(conf: dict[str, Any], bodies: Bodies = usual) -> AsyncIterator[Router]:
+    """Open a router whose candidates all have an instant line. Nobody listens to what it does."""
+    async with opened(Stage(load_config(conf), lambda _: InstantLine(bodies))) as it:
+        yield it

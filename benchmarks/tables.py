@@ -1,0 +1,140 @@
+"""What comes out of the benchmarks: figures, their medians, and the tables that show them."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+from environments import CONTESTANTS_ALL, LIMIT, OURS
+
+CALLERS: Final = (1, 16, 128)
+PEERS: Final = {contestant.name for contestant in CONTESTANTS_ALL if contestant.is_peer}
+
+
+@frozen
+class Reading:
+    """CPU microseconds for one request, chunk or opening, as measured, and what the core's loop took around it.
+
+    What is no CPU time has a `loop` of 0, and is not scaled.
+    """
+
+    value: float
+    loop: float = 0.0
+
+    def scaled(self, quickest: float) -> float:
+        """Return what it would have been at the core's quickest."""
+        return self.value * quickest / self.loop if self.loop else self.value
+
+
+@frozen
+class Figure:
+    """What `who` took for a case of a part, in each round, in `unit`."""
+
+    part: str
+    case: str
+    who: str
+    unit: str
+    values: Sequence[float]
+    note: str = ""
+    callers: int | None = None
+
+    @property
+    def value(self) -> float:
+        """The median."""
+        return statistics.median(self.values)
+
+
+@frozen
+class Book:
+    """All that was measured, and what could not be."""
+
+    machine: str
+    figures: list[Figure] = field(factory=list)
+    skipped: list[str] = field(factory=list)
+
+    def write(self, folder: Path, told: str) -> None:
+        """Write benchmarks.json and benchmarks.md."""
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = [
+            {
+                "part": figure.part,
+                "case": figure.case,
+                "who": figure.who,
+                "callers": figure.callers,
+                "unit": figure.unit,
+                "median": figure.value,
+                "values": list(figure.values),
+                "note": figure.note,
+            }
+            for figure in self.figures
+        ]
+        text = json.dumps({"machine": self.machine, "figures": rows, "skipped": self.skipped}, indent=2)
+        (folder / "benchmarks.json").write_text(text + "\n", encoding="utf-8")
+        (folder / "benchmarks.md").write_text(told + "\n", encoding="utf-8")
+
+    def told(self) -> str:
+        """Return all of it for people."""
+        pieces = [self.machine]
+        parts = list(dict.fromkeys(figure.part for figure in self.figures))
+        for part in parts:
+            figures = [figure for figure in self.figures if figure.part == part]
+            pieces.append(f"## {part}")
+            pieces += contest(figures) if figures[0].callers is not None else [plain(figures)]
+        if self.skipped:
+            pieces.append("## Left out\n\n" + "\n".join(f"- {line}" for line in self.skipped))
+        return "\n\n".join(pieces)
+
+
+def plain(figures: Iterable[Figure]) -> str:
+    """Return a table with a row for each figure."""
+    rows = ["| what | median | unit | range | |", "|---|---:|---|---:|---|"]
+    for figure in figures:
+        least, most = min(figure.values), max(figure.values)
+        span = f"{number(least)} to {number(most)}" if len(figure.values) > 1 else ""
+        rows.append(f"| {figure.case} | {number(figure.value)} | {figure.unit} | {span} | {figure.note} |")
+    return "\n".join(rows)
+
+
+def contest(figures: Sequence[Figure]) -> Iterator[str]:
+    """Return a table for each case, with a row for everybody who took part."""
+    for case in dict.fromkeys(figure.case for figure in figures):
+        chosen = {(figure.who, figure.callers): figure for figure in figures if figure.case == case}
+        callers = sorted({figure.callers or 0 for figure in chosen.values()})
+        unit = next(iter(chosen.values())).unit
+        rows = [
+            f"**{case}**, {unit}, at {' / '.join(map(str, callers))} concurrent requests",
+            "",
+            "| who | median | to the limit | to the best peer | to understudy |",
+            "|---|---:|---:|---:|---:|",
+        ]
+        for who in dict.fromkeys(name for name, _ in chosen):
+            mine = [chosen.get((who, count)) for count in callers]
+            values = " / ".join("-" if figure is None else number(figure.value) for figure in mine)
+            ratios = [
+                " / ".join(ratio(figure, bests(chosen, figure, names)) for figure in mine)
+                for names in ({LIMIT}, PEERS, {OURS})
+            ]
+            rows.append(f"| {who} | {values} | {' | '.join(ratios)} |")
+        yield "\n".join(rows)
+
+
+def bests(chosen: dict[tuple[str, int | None], Figure], figure: Figure | None, names: set[str]) -> float | None:
+    """Return the least of what these took at as many callers."""
+    if figure is None:
+        return None
+    values = [other.value for (who, count), other in chosen.items() if who in names and count == figure.callers]
+    return min(values, default=None)
+
+
+def ratio(figure: Figure | None, to: float | None) -> str:
+    """Return how many times as much it is."""
+    return "-" if figure is None or not to else f"{figure.value / to:.2f}"
+
+
+def number(value: float) -> str:
+    """Return a number with three digits that matter, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"

@@ -1,0 +1,148 @@
+"""A static provider, as fast as asyncio's protocols are (over uvloop, where that is installed).
+
+    python benchmarks/upstream.py        prints its port, and ends with its standard input
+
+What lies below ``/bad`` fails with a 503, everything else is answered: with one small completion, or, where the body
+asks for a stream, with 200 events of one word each, every one an HTTP chunk of its own, all written at once. Of a
+request it reads no more than that. ``GET /hops`` tells, in seconds, how long after each refusal's first byte the next
+request came, and forgets them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Final, cast
+
+import measuring
+
+WORDS: Final = 200
+PLAIN_TEXT: Final = "Hi there"
+STREAMED_TEXT: Final = "".join(f"word{number} " for number in range(WORDS))
+
+COMPLETION: Final = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1700000000,
+    "model": "m",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": PLAIN_TEXT}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
+}
+
+
+def event(delta: dict[str, str], finish: str | None = None) -> bytes:
+    """Return one event of a stream."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    body = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1700000000, "model": "m"}
+    return b"data: " + json.dumps({**body, "choices": [choice]}).encode() + b"\n\n"
+
+
+EVENTS: Final = (
+    event({"role": "assistant", "content": ""}),
+    *(event({"content": f"word{number} "}) for number in range(WORDS)),
+    event({}, "stop"),
+    b"data: [DONE]\n\n",
+)
+
+
+def whole(status: str, body: bytes) -> bytes:
+    """Return an answer whose length is known."""
+    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+PLAIN: Final = whole("200 OK", json.dumps(COMPLETION).encode())
+REFUSAL: Final = whole(
+    "503 Service Unavailable", json.dumps({"error": {"message": "overloaded", "type": "server_error"}}).encode()
+)
+STREAM: Final = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    + b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in EVENTS)
+    + b"0\r\n\r\n"
+)
+
+
+class Hops:
+    """When the last refusal went out, and how long it took each time until somebody asked again."""
+
+    def __init__(self) -> None:
+        self.refused_at: float | None = None
+        self.seconds: list[float] = []
+
+    def asked(self, at: float) -> None:
+        """Note a request."""
+        if self.refused_at is not None:
+            self.seconds.append(at - self.refused_at)
+            self.refused_at = None
+
+    def told(self) -> bytes:
+        """Return all of them as an answer, and forget them."""
+        seconds, self.seconds = self.seconds, []
+        return whole("200 OK", json.dumps(seconds).encode())
+
+
+class Provider(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, hops: Hops) -> None:
+        self._hops = hops
+        self._held = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep it; uvloop's is none of asyncio's classes."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every request that is complete."""
+        at = time.perf_counter()
+        self._held += data
+        while (end := self._held.find(b"\r\n\r\n")) >= 0:
+            head = self._held[:end].lower()
+            _, named, rest = head.partition(b"\r\ncontent-length:")
+            body_end = end + 4 + (int(rest.partition(b"\r\n")[0]) if named else 0)
+            if len(self._held) < body_end:
+                return
+            body, self._held = self._held[end + 4 : body_end], self._held[body_end:]
+            self._answer(head, body, at)
+
+    def _answer(self, head: bytes, body: bytes, at: float) -> None:
+        assert self._transport is not None
+        path = head.split(b" ", 2)[1]
+        if path == b"/hops":
+            self._transport.write(self._hops.told())
+            return
+        self._hops.asked(at)
+        if path.startswith(b"/bad"):
+            self._hops.refused_at = time.perf_counter()
+            self._transport.write(REFUSAL)
+        elif b'"stream":true' in body or b'"stream": true' in body:
+            self._transport.write(STREAM)
+        else:
+            self._transport.write(PLAIN)
+
+
+async def serve() -> None:
+    loop = asyncio.get_running_loop()
+    hops = Hops()
+    server = await loop.create_server(lambda: Provider(hops), "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    async with server:
+        await loop.run_in_executor(None, sys.stdin.read)
+
+
+def main() -> None:
+    measuring.pin(-1)
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(serve())
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The benchmarks run as their text says, and write what they print. What they measure is judged by nobody here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parents[1] / "benchmarks" / "run.py"
+PARTS = ("wire", "hop", "router", "bodies", "streams", "endurance", "startup", "simulation")
+TINY = ("--no-peers", "--rounds=1", "--seconds=0.001", "--requests=440", "--chunks=50", "--rehearsed=6")
+
+pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="benchmarks do not come with a source distribution")
+
+
+def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    command = [sys.executable, str(PROGRAM), *arguments]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+
+
+def test_every_part_is_measured_and_written_as_it_is_printed(tmp_path: Path) -> None:
+    only = [word for part in PARTS for word in ("--only", part)]
+    done = benchmark(*TINY, *only, "--write", str(tmp_path / "new"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (tmp_path / "new" / "benchmarks.md").read_text(encoding="utf-8")
+    book = json.loads((tmp_path / "new" / "benchmarks.json").read_text(encoding="utf-8"))
+    assert book["skipped"] == []
+    figures = book["figures"]
+    parts = list(dict.fromkeys(figure["part"] for figure in figures))
+    assert parts == [line.removeprefix("## ") for line in done.stdout.splitlines() if line.startswith("## ")]
+    assert len(parts) == len(PARTS)
+    over_http = [figure for figure in figures if figure["part"] == parts[0]]
+    assert len(over_http) == 3 * 4 * 3  # contestants, kinds, callers
+    assert all(figure["median"] > 0 for figure in over_http)
+    for figure in figures:
+        assert len(figure["values"]) == 1
+        assert figure["median"] == figure["values"][0]
+        assert f"**{figure['case']}**" in done.stdout or f"| {figure['case']} | " in done.stdout
+
+
+def test_a_profile_names_the_functions_of_the_hot_path() -> None:
+    for case in ("one fallback", "plain, 16 at once"):
+        done = benchmark("--profile", case, "--seconds", "0.01")
+        assert done.returncode == 0, done.stderr
+        assert "unrolled_run" in done.stdout
+        assert "understudy/actors/" in done.stdout
+
+
+def test_a_peer_that_cannot_be_had_is_left_out_with_a_word(tmp_path: Path) -> None:
+    nowhere = tmp_path / "a file"
+    nowhere.write_text("", encoding="utf-8")
+    done = benchmark("--only", "hop", "--rounds", "1", "--seconds", "0.001", "--peers", str(nowhere))
+    assert done.returncode == 0, done.stderr
+    assert "## Left out\n\n- TensorZero embedded: " in done.stdout
+    assert "| understudy | " in done.stdout
