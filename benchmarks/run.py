@@ -1,6 +1,6 @@
 """All benchmarks of the router, side by side with the limit, with bare httpx and with other routers.
 
-    python benchmarks/run.py                     everything, in a quarter of an hour or so
+    python benchmarks/run.py                     everything, in half an hour or so
     python benchmarks/run.py --quick             in a minute or so, without peers and with wider ranges
     python benchmarks/run.py --only wire         one part: see PARTS below; may be given several times
     python benchmarks/run.py --no-peers          nobody else's routers
