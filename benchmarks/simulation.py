@@ -73,6 +73,7 @@ CONFIG: Final = {
             "model": "anthropic/claude-haiku-4-5",
             "api_base": "https://anthropic.example/v1",
             "api_key": "env:ANTHROPIC_KEY",
+            "dialect": "openai",  # else callers would hold longer conversations, and each would be translated
         },
     ]
 }
