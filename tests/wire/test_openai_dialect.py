@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from understudy import Call, Chunk, Failure, ModelKey, Reason, Reply
+from understudy import Call, Chunk, Failure, ModelKey, Reason, Reply, RequestRejected
+from understudy.actors.call_checks import check_call
 from understudy.actors.messages import Answer
 from understudy.actors.providers.endpoint import Endpoint, Secret
 from understudy.actors.providers.openai import OpenAIDialect
@@ -57,7 +58,16 @@ def cuts(text: str) -> st.SearchStrategy[list[str]]:
 # ---- requests
 
 
-@given(st.dictionaries(TEXTS | st.sampled_from(["model", "stream"]), JSONS), st.booleans())
+def passes_the_door(body: dict[str, Any]) -> bool:
+    """Whether a body can be written as JSON: what has an infinity in it is refused before any dialect sees it."""
+    try:
+        check_call(Call("a", body))
+    except RequestRejected:
+        return False
+    return True
+
+
+@given(st.dictionaries(TEXTS | st.sampled_from(["model", "stream"]), JSONS).filter(passes_the_door), st.booleans())
 @example({"model": "other", "stream": True, "stream_options": {"include_usage": True}}, False)
 def test_a_body_is_written_as_it_is_but_for_the_model_and_the_stream(body: dict[str, Any], stream: bool) -> None:
     outgoing = DIALECT.outgoing(ENDPOINT, KEY, Call("a", body, stream=stream))
