@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from .errors import RequestRejected
 from .failures import Failure, Reason
-from .messages import Call, FormPart
-
-_write: Final = json.JSONEncoder(allow_nan=False).encode
+from .messages import Call, FormPart, write_json
 
 METHODS: Final = ("GET", "POST")
 
@@ -107,7 +104,7 @@ def _check_json(call: Call) -> None:
 def _culprit(body: Mapping[str, Any]) -> str:
     for name, value in body.items():
         try:
-            _write({name: value})
+            write_json({name: value})
         except (TypeError, ValueError, RecursionError):
             return repr(name)
     return "the body"

@@ -33,7 +33,8 @@ from .demand import Demand
 from .failures import Failure, Reason
 from .identity import ModelKey
 
-_write: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+write_json: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+"""Writes JSON as it goes onto the wire; what no JSON has, such as NaN, is an error."""
 
 
 class Refusal(StrEnum):
@@ -143,7 +144,7 @@ class Call:
             TypeError, ValueError, RecursionError: it cannot be written.
 
         """
-        return _write(self.body)
+        return write_json(self.body)
 
     @property
     def dialect(self) -> str:

@@ -11,26 +11,10 @@ from typing import Any, Final
 
 from .anthropic_content import NAME, listed, mapping, matching, only
 from .anthropic_messages import translate_messages
-from .dialect import Untranslatable
+from .dialect import WITHOUT_EFFECT, Untranslatable
 
 DEFAULT_MAX_TOKENS: Final = 4_096
 """The most tokens of an answer where the caller says nothing: Anthropic wants to be told."""
-
-LEFT_OUT: Final = frozenset(
-    {
-        "metadata",
-        "model",
-        "prediction",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "store",
-        "stream",
-        "stream_options",
-    }
-)
-"""Parameters that do not change what the answer says, or that are told otherwise."""
 
 DEFAULTS: Final[Mapping[str, tuple[Any, ...]]] = {
     "frequency_penalty": (0,),
@@ -75,7 +59,7 @@ def translate_request(body: Mapping[str, Any]) -> dict[str, Any]:
     given = {
         name: value
         for name, value in body.items()
-        if value is not None and name not in LEFT_OUT and not _is_default(name, value)
+        if value is not None and name not in WITHOUT_EFFECT and not _is_default(name, value)
     }
     for name in given:
         if name not in KNOWN:

@@ -21,6 +21,23 @@ from .sse import SSEEvent
 _write: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
+WITHOUT_EFFECT: Final = frozenset(
+    {
+        "metadata",
+        "model",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "stream",
+        "stream_options",
+    }
+)
+"""Parameters of a chat completion that do not change what the answer says, or that are told otherwise."""
+
+
 class Untranslatable(Exception):
     """A call cannot be said in a dialect; the message says what of it, for people: "it has no `logprobs`"."""
 

@@ -13,26 +13,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from .dialect import Untranslatable
+from .dialect import WITHOUT_EFFECT, Untranslatable
 from .gemini_contents import write_contents
 from .gemini_parts import known_fields, text_at
 
-LEFT_OUT: Final = frozenset(
-    {
-        "messages",
-        "metadata",
-        "model",
-        "prediction",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "store",
-        "stream",
-        "stream_options",
-        "user",
-    }
-)
+LEFT_OUT: Final = WITHOUT_EFFECT | {"messages", "user"}
 """Parameters that change nothing about what the answer says, and those that are said elsewhere."""
 
 DEFAULTS: Final[Mapping[str, Any]] = {
