@@ -53,18 +53,24 @@ class Limits:
     max_parallel: int | None = field(default=None, converter=_count_or_none)
     burst: float | None = field(default=None, converter=_positive_or_none)
 
+    @property
+    def is_rated(self) -> bool:
+        """Whether there is a limit a minute."""
+        return self.rpm is not None or self.tpm is not None
+
 
 @define(eq=False)
 class _Entry:
     """One amount that was taken, and where it stands in the order of all that was.
 
-    `mark` is all that had been taken when it was, itself included, as far as it has not been given back since.
+    What was taken after it is the gauge's `_taken` less its `mark`. `counts`: it is in the window.
     """
 
     at: float
     amount: float
     number: int
     mark: float
+    counts: bool = False
 
     @property
     def expires_at(self) -> float:
@@ -100,7 +106,7 @@ class Gauge:
         self._believed = 0
         if empty and limit is not None:
             # Nothing is known of what was sent before, so the whole limit counts as having been sent just now.
-            self._window.append(_Entry(now, limit, 0, 0.0))
+            self._window.append(_Entry(now, limit, 0, 0.0, counts=True))
             self._in_window = limit
 
     def balance(self, now: float) -> float:
@@ -152,6 +158,7 @@ class Gauge:
         if self.limit is not None:
             self._refill(now)
             self._balance -= amount
+            entry.counts = True
             self._window.append(entry)
             self._in_window += amount
         self._spend_statement(entry, amount)
@@ -164,7 +171,8 @@ class Gauge:
     def give_back(self, now: float, entry: _Entry) -> None:
         """Undo a take: its amount was never sent."""
         self.settle(now, entry, 0.0)
-        if entry in self._window:
+        if entry.counts:
+            entry.counts = False
             self._window.remove(entry)
 
     def settle(self, now: float, entry: _Entry, amount: float) -> None:
@@ -174,28 +182,34 @@ class Gauge:
         if self.limit is not None:
             self._refill(now)
             self._balance = min(self.capacity, self._balance - more)
-            if entry in self._window:
+            if entry.counts:
                 self._in_window += more
-        self._taken += more
         if more:
-            for other in self._out.values():
-                if other.number >= entry.number:
-                    other.mark += more
+            for number, earlier in self._out.items():  # in the order in which they were taken, so that these are few
+                if number >= entry.number:
+                    break
+                earlier.mark -= more
         self._spend_statement(entry, more)
 
     def restamp(self, entry: _Entry, now: float) -> None:
         """Move an entry to the later time at which it was really sent."""
-        if entry in self._window:
-            self._window.remove(entry)
-        elif self.limit is not None:
+        if self.limit is None:
+            return
+        window, later = self._window, list[_Entry]()
+        if entry.counts:
+            while (last := window.pop()) is not entry:
+                later.append(last)
+        else:
+            entry.counts = True
             self._in_window += entry.amount
         entry.at = max(entry.at, now)
-        if self.limit is not None:
-            # Others may have been taken between the sending and the news of it: the window stays in order.
-            place = len(self._window)
-            while place > 0 and self._window[place - 1].at > entry.at:
-                place -= 1
-            self._window.insert(place, entry)
+        # Others may have been taken between the sending and the news of it: the window stays in order.
+        while later and later[-1].at <= entry.at:
+            window.append(later.pop())
+        while window and window[-1].at > entry.at:
+            later.append(window.pop())
+        window.append(entry)
+        window.extend(reversed(later))
 
     def state(self, entry: _Entry, left: float, until: float) -> None:
         """Believe the provider's word, given in answer to `entry`, that `left` remains until `until`.
@@ -229,7 +243,9 @@ class Gauge:
 
     def _forget(self, now: float) -> None:
         while self._window and self._window[0].expires_at <= now:
-            self._in_window -= self._window.popleft().amount
+            entry = self._window.popleft()
+            entry.counts = False
+            self._in_window -= entry.amount
         if not self._window:
             self._in_window = 0.0
         if self._statement is not None and self._statement.until <= now:

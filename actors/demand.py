@@ -94,8 +94,10 @@ def estimate_demand(body: Mapping[str, Any]) -> Demand:
     """Read from a request's body what it needs. Whatever is not of the expected shape counts as nothing."""
     texts = _Tally()
     for name in MESSAGES:
-        messages = body.get(name)
-        for message in messages if isinstance(messages, Sequence) and not isinstance(messages, str) else ():
+        messages = body.get(name, ())
+        if isinstance(messages, str) or not isinstance(messages, (list, Sequence)):
+            continue
+        for message in messages:
             texts.tokens += TOKENS_PER_MESSAGE
             texts.add(message)
     for name in TEXTS:
@@ -135,15 +137,15 @@ class _Tally:
             item = stack.pop()
             if isinstance(item, str):
                 self.tokens += text_tokens(item)
-            elif isinstance(item, Mapping):
+            elif isinstance(item, (list, tuple)):
+                stack.extend(item)
+            elif isinstance(item, (dict, Mapping)):  # a dict first: to ask the abstract class takes longer
                 kind = _part(item)
                 if kind is None:
                     stack.extend(item.values())
                 else:
                     self.images = self.images or kind == "image"
                     self.tokens += TOKENS_PER_IMAGE
-            elif isinstance(item, (list, tuple)):
-                stack.extend(item)
 
 
 def _part(item: Mapping[Any, Any]) -> str | None:

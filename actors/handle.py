@@ -26,7 +26,7 @@ from .errors import (
 )
 from .events import Events
 from .identity import ModelKey
-from .itinerary import Candidate
+from .itinerary import Candidate, Plan
 from .mailbox import Mailbox, Slot
 from .messages import Call, Leash, OnInterrupt, Refusal, Reset
 from .part import ModelStatus, Part
@@ -59,7 +59,7 @@ class Prospect:
 class House:
     """What the handle needs to know of the runtime behind it."""
 
-    plan: Callable[[str, bool], tuple[str, Sequence[Candidate]]]
+    plan: Callable[[str, bool], tuple[str, Plan]]
     parts: Mapping[str, Part]
     mailbox: Mailbox[RouterMessage]
     trace: Trace
@@ -78,7 +78,7 @@ class Router:
         self._requests = 0
         self._closed = False
         self._crash: str | None = None
-        self._idle = trio.Event()
+        self._idle: trio.Event | None = None
         self._resets: dict[str, Reset] = {}
 
     async def chat(
@@ -291,7 +291,7 @@ class Router:
 
     async def _wait(self, route: Route, slot: Slot[Word]) -> Word:
         """Wait for the next word; the deadline wins over a word that comes at the same instant."""
-        with trio.move_on_at(route.deadline):
+        with trio.CancelScope(deadline=route.deadline):
             try:
                 word = await slot.wait()
             except UnderstudyError:
@@ -324,9 +324,8 @@ class Router:
         """Take back the place of a request on which nobody works any more."""
         if self._pending.pop(request, None) is not None:
             self._house.trace.closed(request, trio.current_time())
-        if not self._pending:
+        if not self._pending and self._idle is not None:
             self._idle.set()
-            self._idle = trio.Event()
 
     def close_door(self) -> None:
         """Admit nobody from now on."""
@@ -335,6 +334,7 @@ class Router:
     async def wait_idle(self) -> None:
         """Wait until no request is under way."""
         while self._pending:
+            self._idle = trio.Event()
             await self._idle.wait()
 
     def dismiss(self, error: Callable[[], Exception]) -> None:
@@ -352,11 +352,11 @@ class Router:
         for request in list(self._pending):
             self.closed(request)
 
-    def _with_what_is_foreign(self, demand: Demand, call: Call, plan: Sequence[Candidate]) -> Demand:
+    def _with_what_is_foreign(self, demand: Demand, call: Call, plan: Plan) -> Demand:
         """Add what only some of these candidates can say, or only one model can answer."""
         if call.endpoint == EMBEDDINGS and not self._house.mix_embeddings:
             demand = evolve(demand, embedding=plan[0].key.model)
-        said = unspoken(call, (candidate.dialect for candidate in plan))
+        said = unspoken(call, plan.dialects)
         return evolve(demand, unspoken=said) if said else demand
 
     def _prospect(self, candidate: Candidate, demand: Demand, now: float) -> Prospect:

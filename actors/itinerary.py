@@ -21,7 +21,7 @@ as `now`, in seconds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from attrs import define, field, frozen
@@ -49,6 +49,24 @@ class Candidate:
     def unfit_for(self, demand: Demand) -> str | None:
         """Say why it cannot take a request at all, or return ``None``."""
         return demand.unspoken.get(self.dialect) or demand.unfit_for(self.capabilities, self.tpm, self.key.model)
+
+
+class Plan(tuple[Candidate, ...]):
+    """The candidates behind one route, in their order; made once, for all requests that take it.
+
+    What all of them can take is known from the beginning, so that a request costs no more where there are many.
+    """
+
+    def __init__(self, candidates: Iterable[Candidate]) -> None:
+        del candidates  # a tuple has them already
+        self.dialects: Final = tuple(dict.fromkeys(each.dialect for each in self))
+        self._can = tuple({(each.capabilities, each.tpm): None for each in self})
+
+    def suits(self, demand: Demand) -> bool:
+        """Whether every candidate can take a request; ``False`` where it takes a closer look to say."""
+        if demand.embedding is not None or demand.unspoken:
+            return False
+        return all(demand.unfit_for(can, tpm) is None for can, tpm in self._can)
 
 
 # Decisions
@@ -93,7 +111,6 @@ class _Turn:
 
     candidate: Candidate
     retries_left: int
-    asked_in_pass: int = 0
     failures: int = 0
     spent: bool = False
     refused: Refused | None = None
@@ -115,20 +132,17 @@ class Itinerary:
     caller is shown.
     """
 
-    plan: Sequence[Candidate]
+    plan: Plan
     demand: Demand
     policy: Policy
     deadline: float
     wait_for_cooldown: bool = False
     records: list[AttemptRecord] = field(factory=list)
-    _turns: list[_Turn] = field(init=False)
-    _pass: int = field(default=1, init=False)
+    _turns: list[_Turn] = field(factory=list, init=False)
+    _next_place: int = field(default=0, init=False)
     _current: _Turn | None = field(default=None, init=False)
     _asked: Ask | None = field(default=None, init=False)
     _asked_at: float = field(default=0.0, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._turns = [_Turn(candidate, candidate.retries) for candidate in self.plan]
 
     @property
     def current(self) -> Candidate | None:
@@ -142,13 +156,17 @@ class Itinerary:
 
     def begin(self, now: float) -> Decision:
         """Leave out whoever cannot take this request at all, and ask the first of the others."""
-        for turn in self._turns:
+        if not self.plan.suits(self.demand):
+            self._skip_the_unfit(now)
+        return self._next(now)
+
+    def _skip_the_unfit(self, now: float) -> None:
+        for turn in self._all_turns():
             candidate = turn.candidate
             unfit = candidate.unfit_for(self.demand)
             if unfit is not None:
                 turn.spent = True
                 self._record(candidate.key, Outcome.REFUSED, Refusal.UNFIT, unfit, now, now)
-        return self._next(now)
 
     def served(self, now: float) -> Decision:
         """The candidate that was asked has served."""
@@ -222,7 +240,7 @@ class Itinerary:
         window = candidate.capabilities.context_window or self.demand.prompt_tokens
         place = self.plan.index(candidate)
         left = False
-        for i, turn in enumerate(self._turns):
+        for i, turn in enumerate(self._all_turns()):
             larger = (turn.candidate.capabilities.context_window or 0) > window
             if i < place or not larger:
                 turn.spent = True
@@ -230,17 +248,31 @@ class Itinerary:
         return left
 
     def _begin_pass(self, now: float) -> Decision:
-        self._pass += 1
+        self._next_place = 0
         for turn in self._turns:
             turn.queue_full = False
         return self._next(now)
 
     def _next(self, now: float) -> Decision:
         """Ask the next one of this pass, or wait for whoever is ready soonest."""
-        for turn in self._turns:
-            if not turn.spent and turn.asked_in_pass < self._pass:
+        while self._next_place < len(self.plan):
+            turn = self._turn_at(self._next_place)
+            self._next_place += 1
+            if not turn.spent:
                 return self._ask(now, turn)
         return self._wait(now)
+
+    def _turn_at(self, place: int) -> _Turn:
+        """Return the turn of the candidate at a place; there are turns only as far as they have been come to."""
+        if place == len(self._turns):
+            candidate = self.plan[place]
+            self._turns.append(_Turn(candidate, candidate.retries))
+        return self._turns[place]
+
+    def _all_turns(self) -> list[_Turn]:
+        for place in range(len(self._turns), len(self.plan)):
+            self._turn_at(place)
+        return self._turns
 
     def _wait(self, now: float) -> Decision:
         if any(turn.is_due(now) for turn in self._turns):
@@ -265,7 +297,6 @@ class Itinerary:
     def _ask(
         self, now: float, turn: _Turn, *, wait: bool = False, again: bool = False, not_before: float = -math.inf
     ) -> Ask:
-        turn.asked_in_pass = self._pass
         self._current, self._asked_at = turn, now
         self._asked = Ask(turn.candidate, wait=wait, again=again, not_before=not_before)
         return self._asked

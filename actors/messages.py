@@ -105,7 +105,7 @@ class FormPart:
     content_type: str | None = None
 
 
-@frozen
+@frozen(slots=False)
 class Call:
     """One request as the caller makes it: any endpoint, body in, body out.
 
@@ -146,7 +146,7 @@ class Call:
         """
         return write_json(self.body)
 
-    @property
+    @cached_property
     def dialect(self) -> str:
         """The dialect that the request is written in.
 
@@ -287,6 +287,15 @@ class Refused:
     queued: int = 0
     full: bool = False
     detail: str = ""
+
+    def told(self) -> dict[str, str | float | None]:
+        """Return what the trace tells of it."""
+        return {
+            "reason": self.refusal,
+            "ready_at": self.ready_at,
+            "queued": self.queued,
+            "full": int(self.full),
+        }
 
 
 @frozen

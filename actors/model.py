@@ -29,7 +29,6 @@ from .messages import (
     ModelMessage,
     Opened,
     Refusal,
-    Refused,
     Reply,
     Reset,
     Sent,
@@ -79,14 +78,15 @@ class ModelActor:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Perform the part until cancelled, or until a bug ends this incarnation."""
         wire = self._open_wire()
-        self._worker = Worker(wire, self.part.mailbox.post, self._trace)
+        self._worker = Worker(wire, self.part.mailbox.post, self._trace, self.part.limits.is_rated)
         try:
             async with trio.open_nursery() as self._workers:
                 self._inherit(trio.current_time())
                 self._pump(trio.current_time())  # for the last incarnation, which may not have come to that
                 task_status.started()
+                now = trio.current_time()
                 while True:
-                    message = await self.part.mailbox.receive(self._wakes_at(trio.current_time()))
+                    message = await self.part.mailbox.receive(self._wakes_at(now))
                     now = trio.current_time()
                     # Noted first, for whoever comes after a crash.
                     self.part.handling = message
@@ -154,24 +154,8 @@ class ModelActor:
         return obstacle.ready_at is None or obstacle.ready_at < attempt.deadline
 
     def _refuse(self, held: Held, obstacle: Obstacle, now: float, *, full: bool = False) -> None:
-        queued = len(self.part.queue)
-        refused = Refused(
-            held.attempt.id,
-            obstacle.refusal,
-            obstacle.ready_at,
-            queued=queued,
-            full=full,
-            detail=obstacle.words(now) + (f", its queue is full ({queued})" if full else ""),
-        )
-        self._record(
-            now,
-            Kind.REFUSED,
-            held.attempt,
-            reason=obstacle.refusal,
-            ready_at=obstacle.ready_at,
-            queued=queued,
-            full=int(full),
-        )
+        refused = self.part.refusal(held.attempt.id, obstacle, now, full=full)
+        self._record(now, Kind.REFUSED, held.attempt, **refused.told())
         self._answer(held, refused)
 
     def _admit(self, held: Held, now: float) -> None:
@@ -201,6 +185,8 @@ class ModelActor:
     def _pump(self, now: float) -> None:
         """Admit whoever waits and can go, first come first served; send on whoever waits in vain."""
         part = self.part
+        if not (part.queue or part.held_back):
+            return
         while part.queue:
             held = part.queue[0]
             if self._see_off(held, now):
@@ -237,6 +223,8 @@ class ModelActor:
 
     def _wakes_at(self, now: float) -> float:
         """When there is something to do although no message comes."""
+        if not (self.part.queue or self.part.held_back):
+            return math.inf
         times = [held.attempt.not_before for held in self.part.held_back]
         if self.part.queue:
             head = self.part.queue[0].attempt
@@ -286,14 +274,8 @@ class ModelActor:
         change = self.part.cooldown.ok(stamp)
         self._release(held, now, sent=True, used=answer.tokens)
         self.part.served += 1
-        self._record(
-            now,
-            Kind.SERVED,
-            held.attempt,
-            tokens=permit.tokens if answer.tokens is None else answer.tokens,
-            generation=stamp.generation,
-            answer=answer,
-        )
+        tokens = permit.tokens if answer.tokens is None else answer.tokens
+        self._record_success(now, held.attempt, answer, tokens, stamp.generation)
         self._note(change, now)
         self._answer(held, Served(held.attempt.id, answer))
 
@@ -453,9 +435,12 @@ class ModelActor:
             case Change.RETURNED:
                 self._trace.record(now, Kind.RETURNED, key=self.key)
 
-    def _record(
-        self, now: float, kind: Kind, attempt: Attempt, *, answer: Answer | None = None, **details: str | float | None
-    ) -> None:
+    def _record(self, now: float, kind: Kind, attempt: Attempt, **details: str | float | None) -> None:
         if kind in self._trace.heard:
-            usage = None if answer is None else usage_of(answer.body)
-            self._trace.tell(Fact(now, kind, attempt.request, attempt.id, self.key, details, usage))
+            self._trace.tell(Fact(now, kind, attempt.request, attempt.id, self.key, details))
+
+    def _record_success(self, now: float, attempt: Attempt, answer: Answer, tokens: float, generation: int) -> None:
+        if Kind.SERVED in self._trace.heard:
+            details = {"tokens": tokens, "generation": generation}
+            usage = usage_of(answer.body)
+            self._trace.tell(Fact(now, Kind.SERVED, attempt.request, attempt.id, self.key, details, usage))

@@ -5,7 +5,7 @@ incarnation and not the part, so that it resets no limit, ends no cooldown and f
 checks what it is lent; if that does not hold together, the part is distrusted: it starts over with an empty bucket
 and a cooldown, never with a full one.
 
-Nobody but the performer changes a part. `status` and `obstacle` are reads without effect.
+Nobody but the performer changes a part. `status`, `obstacle` and `notice` are reads without effect.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Final
 
 from attrs import define, frozen
 
-from .bucket import Limits, TokenBucket
+from .bucket import Limits, TokenBucket, Wait
 from .cooldown import Cooldown, Health
 from .failures import Failure, Reason
 from .identity import ModelKey
 from .mailbox import Mailbox
-from .messages import Attempt, Failed, ModelMessage, Refusal, Ticket
+from .messages import Attempt, Failed, ModelMessage, Refusal, Refused, Ticket
 from .policy import Policy
 
 DISTRUST_COOLDOWN: Final = 60.0
@@ -121,6 +121,12 @@ class Obstacle:
         return f"ready in {max(0.0, self.ready_at - now):.3g} s"
 
 
+def _limit_reached(wait: Wait | None) -> Obstacle | None:
+    if wait is None:
+        return None
+    return Obstacle(Refusal.BUSY if wait.until is None else Refusal.SATURATED, wait.until)
+
+
 class Part:
     """One candidate's lasting state. See the module's text."""
 
@@ -160,23 +166,31 @@ class Part:
         """Say why an attempt cannot be admitted: behind all that wait, or as the first of them."""
         if self.down:
             return Obstacle(Refusal.DOWN)
-        until = self.cooldown.cooling_until(now)
-        if until is not None:
-            return Obstacle(Refusal.COOLING, until)
+        notice = self.notice(now)
+        if notice is not None:
+            return notice
         if not self.cooldown.admits(now):
             return Obstacle(Refusal.PROBING)
-        waiting = () if first_in_line else self.queue
+        if first_in_line or not self.queue:
+            return _limit_reached(self.bucket.blocked(now, tokens))
         minute = self.limits.tpm or math.inf  # as for this one: nobody reserves more than a whole minute's
-        wait = self.bucket.blocked(
-            now,
-            tokens,
-            ahead=len(waiting),
-            tokens_ahead=sum(min(held.attempt.demand.tokens, minute) for held in waiting),
-        )
+        ahead = sum(min(held.attempt.demand.tokens, minute) for held in self.queue)
+        wait = self.bucket.blocked(now, tokens, ahead=len(self.queue), tokens_ahead=ahead)
         if wait is not None:
-            return Obstacle(Refusal.BUSY if wait.until is None else Refusal.SATURATED, wait.until)
+            return _limit_reached(wait)
         # There is room for all that wait and this one, yet they wait: then so must it.
-        return self.obstacle(now, self.queue[0].attempt.demand.tokens, first_in_line=True) if waiting else None
+        return self.obstacle(now, self.queue[0].attempt.demand.tokens, first_in_line=True)
+
+    def notice(self, now: float) -> Obstacle | None:
+        """Say until when this candidate cools: a notice at the door, by which it refuses whoever would not wait."""
+        until = self.cooldown.cooling_until(now)
+        return None if until is None else Obstacle(Refusal.COOLING, until)
+
+    def refusal(self, attempt: int, obstacle: Obstacle, now: float, *, full: bool = False) -> Refused:
+        """Word the refusal of an attempt that meets an obstacle; `full`: and may not queue either."""
+        queued = len(self.queue)
+        detail = obstacle.words(now) + (f", its queue is full ({queued})" if full else "")
+        return Refused(attempt, obstacle.refusal, obstacle.ready_at, queued=queued, full=full, detail=detail)
 
     def status(self, now: float) -> ModelStatus:
         """Return how this candidate is doing at `now`."""

@@ -11,7 +11,7 @@ then is its place given back, so that the mailboxes have room for everything tha
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 
 import trio
@@ -21,7 +21,7 @@ from .demand import Demand
 from .errors import AllCandidatesFailed, RequestRejected, RouterCrashed, UnderstudyError
 from .failures import Failure
 from .identity import ModelKey
-from .itinerary import Ask, Candidate, Decision, Deliver, GiveUp, Itinerary, Reject
+from .itinerary import Ask, Decision, Deliver, GiveUp, Itinerary, Plan, Reject
 from .mailbox import Mailbox, Slot
 from .messages import (
     Answer,
@@ -31,7 +31,6 @@ from .messages import (
     Chunk,
     Failed,
     Leash,
-    ModelMessage,
     OnInterrupt,
     Opened,
     Refused,
@@ -40,6 +39,7 @@ from .messages import (
     Withdraw,
     Withdrawn,
 )
+from .part import Part
 from .policy import Policy
 from .trace import Fact, Kind, Trace
 
@@ -83,7 +83,7 @@ class Route:
 
     id: int
     model: str
-    plan: Sequence[Candidate]
+    plan: Plan
     call: Call
     demand: Demand
     deadline: float
@@ -136,14 +136,15 @@ class Journeys:
 class RouterActor:
     """One incarnation of the router.
 
-    `models` are the mailboxes of all model actors; `closed` is called with a request's number when its place is free.
+    `parts` are those of all model actors: their mailboxes, and the notices at their doors. `closed` is called with a
+    request's number when its place is free.
     """
 
     def __init__(
         self,
         mailbox: Mailbox[RouterMessage],
         journeys: Journeys,
-        models: Mapping[ModelKey, Mailbox[ModelMessage]],
+        parts: Mapping[ModelKey, Part],
         *,
         policy: Policy,
         closed: Callable[[int], None],
@@ -151,7 +152,7 @@ class RouterActor:
     ) -> None:
         self._mailbox = mailbox
         self._journeys = journeys
-        self._models = models
+        self._parts = parts
         self._policy = policy
         self._closed = closed
         self._trace = trace
@@ -216,7 +217,7 @@ class RouterActor:
         if journey.attempt is None or journey.key is None:
             self._end(journey)
         else:
-            self._models[journey.key].post(Withdraw(journey.attempt))
+            self._parts[journey.key].mailbox.post(Withdraw(journey.attempt))
 
     def _on_reply(self, journey: Journey, reply: Reply, now: float) -> None:
         assert reply.attempt == journey.attempt, "a request has one attempt out at a time"
@@ -259,6 +260,8 @@ class RouterActor:
 
     def _follow(self, journey: Journey, decision: Decision, now: float) -> None:
         """Do what the itinerary has decided."""
+        while isinstance(decision, Ask) and (refused := self._read_notice(journey, decision, now)) is not None:
+            decision = journey.itinerary.refused(now, refused)
         match decision:
             case Ask():
                 self._ask(journey, decision, now)
@@ -273,6 +276,33 @@ class RouterActor:
                 self._fail(journey, gone, now, "exhausted")
             case Deliver():
                 raise AssertionError("only a served attempt delivers, and that one brings its answer along")
+
+    def _read_notice(self, journey: Journey, ask: Ask, now: float) -> Refused | None:
+        """Take the refusal that hangs at a candidate's door, if one does: it need not be asked to say so again.
+
+        That is for those who would be refused at once. Whoever wants to wait there, or has left, is the candidate's.
+        """
+        part, route = self._parts[ask.candidate.key], journey.route
+        notice = part.notice(now)
+        if notice is None or ask.wait or ask.not_before > now or route.leash.cancelled or route.deadline <= now:
+            return None
+        number = next(self._journeys.attempt_ids)
+        refused = part.refusal(number, notice, now)
+        if self._trace.listening:
+            self._record_dispatch(journey, ask, number, now)
+            self._record(now, Kind.REFUSED, journey, key=part.key, attempt=number, **refused.told())
+        return refused
+
+    def _record_dispatch(self, journey: Journey, ask: Ask, number: int, now: float) -> None:
+        self._record(
+            now,
+            Kind.DISPATCHED,
+            journey,
+            key=ask.candidate.key,
+            attempt=number,
+            wait=int(ask.wait),
+            again=int(ask.again),
+        )
 
     def _ask(self, journey: Journey, ask: Ask, now: float) -> None:
         route, key = journey.route, ask.candidate.key
@@ -289,16 +319,8 @@ class RouterActor:
             retries_left=journey.itinerary.retries_left,
             context=route.context,
         )
-        self._record(
-            now,
-            Kind.DISPATCHED,
-            journey,
-            key=key,
-            attempt=attempt.id,
-            wait=int(ask.wait),
-            again=int(ask.again),
-        )
-        self._models[key].post(attempt)
+        self._record_dispatch(journey, ask, attempt.id, now)
+        self._parts[key].mailbox.post(attempt)
         journey.attempt, journey.key = attempt.id, key
         self._journeys.by_attempt[attempt.id] = journey
 
@@ -375,7 +397,7 @@ class RouterActor:
         if journey.attempt is None or journey.key is None:
             self._end(journey)
         else:
-            self._models[journey.key].post(Withdraw(journey.attempt))
+            self._parts[journey.key].mailbox.post(Withdraw(journey.attempt))
 
     def _record(
         self,

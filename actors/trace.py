@@ -59,6 +59,8 @@ Detail = str | int | float | None
 class Kind(StrEnum):
     """What happened; the table in the module's text says what each kind means."""
 
+    __hash__ = str.__hash__  # each fact asks who hears its kind, and Enum's own takes a call of Python's
+
     REQUESTED = "requested"
     SKIPPED = "skipped"
     DISPATCHED = "dispatched"

@@ -23,34 +23,44 @@ from .trace import Kind, Trace
 log = logging.getLogger("understudy")
 
 
-@define
+@define(eq=False)
 class Progress:
     """What is known of an attempt while its worker is at it: whether it was `sent`, and what was learnt.
 
     One `scope` holds all that can end it early: its caller's leash and deadline, and the wire's own limits. Where one
-    of these did, `time_up` says which.
+    of these did, `time_up` says which. `post` leaves messages in the part's mailbox, and `tell_sent` says that the part
+    wants to know when the request goes out, if that is later than `admitted_at`.
     """
 
     attempt: Attempt
     scope: trio.CancelScope
+    post: Callable[[ModelMessage], None]
+    admitted_at: float
+    tell_sent: bool = True
     sent: bool = False
     left: tuple[Left, ...] = ()
     tokens: float | None = None
-    on_sent: Callable[[], None] = lambda: None
-    on_begun: Callable[[trio.MemoryReceiveChannel[Chunk]], None] = lambda _: None
-    time_up: Callable[[float], Failure | None] = lambda _: None
+    time_up: Callable[[float], Failure | None] | None = None
 
     def mark_sent(self) -> None:
         """Note that the request is on the wire from now on."""
-        if not self.sent:
-            self.sent = True
-            self.on_sent()
+        if self.sent:
+            return
+        self.sent = True
+        if self.tell_sent:
+            now = trio.current_time()
+            if now != self.admitted_at:
+                self.post(Sent(self.attempt.id, now))
+
+    def begin(self, chunks: trio.MemoryReceiveChannel[Chunk]) -> None:
+        """Note that the first content of a stream is here; the reader takes it, and what follows, from `chunks`."""
+        self.post(Begun(self.attempt.id, chunks))
 
     def ended_early(self, now: float) -> Failure | None:
         """Return the failure of an attempt whose scope has ended it: none, if its caller left or ran out of time."""
         if self.attempt.leash.cancelled or now >= self.attempt.deadline:
             return None
-        return self.time_up(now)
+        return None if self.time_up is None else self.time_up(now)
 
 
 class Wire(Protocol):
@@ -67,25 +77,31 @@ class Wire(Protocol):
 
 @frozen(eq=False)
 class Worker:
-    """Performs attempts over one wire; `post` leaves messages in the part's mailbox."""
+    """Performs attempts over one wire; `post` leaves messages in the part's mailbox.
+
+    `is_rated`: the candidate has a limit a minute, so that it matters when exactly a request goes out.
+    """
 
     wire: Wire
     post: Callable[[ModelMessage], None]
     trace: Trace
+    is_rated: bool = True
 
     async def perform(self, held: Held) -> None:
         """See one attempt through, and report."""
         attempt = held.attempt
+        assert held.ticket is not None, "only an admitted attempt is worked on"
         # The deadline holds here, too: a reader that sleeps past it does not come to leave in time.
-        progress = Progress(attempt, trio.CancelScope(deadline=attempt.deadline))
+        scope = trio.CancelScope(deadline=attempt.deadline)
+        tell_sent = self.is_rated or Kind.SENT in self.trace.heard
+        progress = Progress(attempt, scope, self.post, held.ticket.admitted_at, tell_sent)
         outcome: Answer | Failure | None = None
         try:
-            self._listen(progress, held)
-            with progress.scope:
-                attempt.leash.attach(progress.scope)
+            with scope:
+                attempt.leash.attach(scope)
                 await trio.lowlevel.checkpoint_if_cancelled()  # whoever has left meanwhile sends nothing
                 outcome = await self.wire.perform(progress)
-            if progress.scope.cancelled_caught:
+            if scope.cancelled_caught:
                 outcome = progress.ended_early(trio.current_time())
         except Exception as bug:
             outcome = self._failure_of(bug, attempt)
@@ -94,18 +110,6 @@ class Worker:
             attempt.leash.detach()
             self.post(_report(progress, outcome))
             held.attended = True
-
-    def _listen(self, progress: Progress, held: Held) -> None:
-        """Hand on to the mailbox what is learnt on the way."""
-        assert held.ticket is not None, "only an admitted attempt is worked on"
-        attempt, admitted_at, post = held.attempt, held.ticket.admitted_at, self.post
-
-        def on_sent() -> None:
-            if trio.current_time() != admitted_at:
-                post(Sent(attempt.id, trio.current_time()))
-
-        progress.on_sent = on_sent
-        progress.on_begun = lambda chunks: post(Begun(attempt.id, chunks))
 
     def _failure_of(self, bug: Exception, attempt: Attempt) -> Failure:
         """A bug in the wire (or in a transport of the user's) ends this attempt, and nobody else's."""

@@ -30,7 +30,7 @@ from ..actors.classify import classify
 from ..actors.errors import ConfigError, RouterClosed
 from ..actors.handle import House, Router
 from ..actors.identity import ModelKey
-from ..actors.itinerary import Candidate
+from ..actors.itinerary import Candidate, Plan
 from ..actors.mailbox import Mailbox
 from ..actors.masking import presentable
 from ..actors.messages import ModelMessage
@@ -261,7 +261,7 @@ class Stage:
         actor = RouterActor(
             self._mailbox,
             self._journeys,
-            {key: part.mailbox for key, part in self._parts.items()},
+            self._parts,
             policy=self._config.policy,
             closed=self.router.closed,
             trace=self._trace,
@@ -275,7 +275,7 @@ class Stage:
 
     # Routes
 
-    def _plan(self, model: object, images: bool) -> tuple[str, Sequence[Candidate]]:
+    def _plan(self, model: object, images: bool) -> tuple[str, Plan]:
         """Return the route that is meant by `model`, and its candidates."""
         # What is no text at all is nobody's name either, and is told like any other.
         route = self._config.resolve(model if isinstance(model, str) else repr(model))
@@ -322,9 +322,9 @@ def _name_of(error: BaseException | None) -> str:
     return type(error).__name__
 
 
-def _plans(config: Config, routes: Mapping[str, Sequence[ModelKey]]) -> dict[str, tuple[Candidate, ...]]:
+def _plans(config: Config, routes: Mapping[str, Sequence[ModelKey]]) -> dict[str, Plan]:
     return {
-        name: tuple(
+        name: Plan(
             Candidate(key, entry.capabilities, entry.limits.tpm, entry.retries, entry.endpoint.dialect)
             for key in keys
             for entry in (config.entries[key],)

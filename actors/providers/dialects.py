@@ -24,7 +24,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 def unspoken(call: Call, names: Iterable[str]) -> dict[str, str]:
     """Return, for each of these dialects that cannot say a call, why it cannot."""
     said: dict[str, str] = {}
-    for name in dict.fromkeys(names):
+    for name in names:
         try:
             DIALECTS[name].check(call)
         except Untranslatable as exc:

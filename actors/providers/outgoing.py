@@ -29,13 +29,17 @@ def write(call: Call, url: str, endpoint: Endpoint, model: str | None, secret: M
         packed, headers["content-type"] = write_form([*_fields(body), *_files(call, body)])
     elif call.method != "GET":
         headers["content-type"] = "application/json"
-    headers.update((name.lower(), value) for name, value in call.headers.items())
+    for name, value in call.headers.items():
+        headers[name.lower()] = value
     headers.update(secret)
-    headers.update((name.lower(), value) for name, value in endpoint.headers.items())
+    for name, value in endpoint.headers.items():
+        headers[name.lower()] = value
     # What the caller wrote is written once, however many are asked; only what is changed in it asks for more.
-    unchanged = not any(name in call.body and call.body[name] is not value for name, value in changes.items())
+    if changes.keys().isdisjoint(call.body):
+        return Outgoing(call.method, url, headers, body, packed, call.written, changes)
+    changed = any(call.body.get(name, value) is not value for name, value in changes.items())
     added = {name: value for name, value in changes.items() if name not in call.body}
-    return Outgoing(call.method, url, headers, body, packed, call.written if unchanged else None, added)
+    return Outgoing(call.method, url, headers, body, packed, None if changed else call.written, added)
 
 
 def _accepted(call: Call) -> str:

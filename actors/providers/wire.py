@@ -195,7 +195,7 @@ class HttpWire:
             # This provider does not stream; its whole answer is a stream of one chunk.
             send, receive = trio.open_memory_channel[Chunk](1)
             with send:
-                progress.on_begun(receive)
+                progress.begin(receive)
                 send.send_nowait(self._dialect.chunks_of(outcome))
         return outcome
 
@@ -295,7 +295,7 @@ class ChunkSink:
     async def _commit(self) -> None:
         early, self._early = self._early or [], None
         self._patience.start(trio.current_time())
-        self._progress.on_begun(self._receive)
+        self._progress.begin(self._receive)
         for chunk in early:
             await self._hand_on(chunk)
 

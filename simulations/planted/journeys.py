@@ -45,7 +45,7 @@ def sticky_fallback() -> list[Patch]:
 
     def make(original: Any) -> Any:
         def next_(self: Itinerary, now: float) -> Any:
-            for turn in self._turns[:-1]:
+            for turn in self._all_turns()[:-1]:
                 if turn.failures:
                     failed[turn.candidate.key] = None
                 elif turn.candidate.key in failed and not turn.spent and len(self._turns) > 1:
@@ -69,7 +69,7 @@ def first_candidate_overlooked() -> list[Patch]:
     def make(original: Any) -> Any:
         def begin(self: Itinerary, now: float) -> Any:
             decision = original(self, now)
-            if isinstance(decision, Ask) and self.demand.prompt_tokens > 100 and len(self._turns) > 1:
+            if isinstance(decision, Ask) and self.demand.prompt_tokens > 100 and len(self.plan) > 1:
                 self._take_turn()
                 return self._next(now)
             return decision
@@ -107,13 +107,15 @@ def asked_twice_in_a_pass() -> list[Patch]:
 @bug("journeys", "one second try more than `retries` allows", ORDER, ONE_ANSWER)
 def one_retry_too_many() -> list[Patch]:
     def make(original: Any) -> Any:
-        def init(self: Itinerary) -> None:
-            original(self)
-            self._turns = [_Turn(turn.candidate, turn.retries_left and turn.retries_left + 1) for turn in self._turns]
+        def turn_at(self: Itinerary, place: int) -> _Turn:
+            new = place == len(self._turns)
+            turn: _Turn = original(self, place)
+            turn.retries_left += new and turn.retries_left > 0
+            return turn
 
-        return init
+        return turn_at
 
-    return [(Itinerary, "__attrs_post_init__", make)]
+    return [(Itinerary, "_turn_at", make)]
 
 
 @bug("journeys", "the last failure ends the request although others may still be waited for", NEEDLESS)
@@ -156,13 +158,13 @@ def saturation_not_waited_for() -> list[Patch]:
 @bug("journeys", "`wait_for_cooldown` is ignored", ORDER, NEEDLESS)
 def cooldown_not_waited_for() -> list[Patch]:
     def make(original: Any) -> Any:
-        def init(self: Itinerary) -> None:
+        def begin(self: Itinerary, now: float) -> Any:
             self.wait_for_cooldown = False
-            original(self)
+            return original(self, now)
 
-        return init
+        return begin
 
-    return [(Itinerary, "__attrs_post_init__", make)]
+    return [(Itinerary, "begin", make)]
 
 
 @bug("journeys", "images are sent to candidates that cannot see", ORDER, "provenance", ONE_ANSWER, NEEDLESS)

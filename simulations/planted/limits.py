@@ -29,7 +29,9 @@ def window_exceeded_at_the_boundary() -> list[Patch]:
 
     def forget(self: Gauge, now: float) -> None:
         while self._window and self._window[0].expires_at <= now:
-            self._in_window -= self._window.popleft().amount
+            entry = self._window.popleft()
+            entry.counts = False
+            self._in_window -= entry.amount
             self._balance = self.capacity
 
     return [(_Entry, "expires_at", instead(property(expires_at))), (Gauge, "_forget", instead(forget))]

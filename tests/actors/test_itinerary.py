@@ -22,6 +22,7 @@ from understudy.actors.itinerary import (
     Deliver,
     GiveUp,
     Itinerary,
+    Plan,
     Reject,
 )
 from understudy.actors.messages import AttemptRecord, Failed, Outcome, Refusal, Refused
@@ -116,7 +117,7 @@ REACHED = Reached()
 @given(request=requests(), data=st.data())
 def walk(request: Request, data: st.DataObject) -> None:
     plan, now, story, told_so_far = request.plan, 0.0, list[Line](), list[str]()
-    way = Itinerary(plan, request.demand, request.policy, DEADLINE, wait_for_cooldown=request.wait_for_cooldown)
+    way = Itinerary(Plan(plan), request.demand, request.policy, DEADLINE, wait_for_cooldown=request.wait_for_cooldown)
     expected: list[AttemptRecord] = []
     for each in plan:
         why = request.demand.unfit_for(each.capabilities, each.tpm)
@@ -266,7 +267,7 @@ def failed(reason: str, ready_at: float | None = None, **more: Any) -> Failed:
 
 
 def way(*plan: Candidate, policy: Policy = DEFAULT, demand: Demand | None = None, **more: Any) -> Itinerary:
-    return Itinerary(plan, demand or Demand(), policy, DEADLINE, **more)
+    return Itinerary(Plan(plan), demand or Demand(), policy, DEADLINE, **more)
 
 
 ONE, TWO, THREE = candidate(1), candidate(2), candidate(3)

@@ -15,7 +15,7 @@ from understudy.actors.cooldown import Change, Cooldown, Stamp
 from understudy.actors.demand import Capabilities, Demand, estimate_demand
 from understudy.actors.failures import NATURAL_SCOPE, Failure, Reason, Scope
 from understudy.actors.identity import ModelKey
-from understudy.actors.itinerary import Ask, Candidate, Decision, Deliver, GiveUp, Itinerary, Reject
+from understudy.actors.itinerary import Ask, Candidate, Decision, Deliver, GiveUp, Itinerary, Plan, Reject
 from understudy.actors.messages import Call, Failed, Refusal, Refused
 from understudy.actors.policy import CLASSIC, DEFAULT, Next, Policy, Rule
 from understudy.actors.providers.dialects import DIALECTS, unspoken
@@ -356,7 +356,7 @@ def walk(
     ]
     needs = Needs(prompt)
     real = Itinerary(
-        [Candidate(each.key, each.capabilities, each.limits.tpm, each.retries) for each in entries],
+        Plan(Candidate(each.key, each.capabilities, each.limits.tpm, each.retries) for each in entries),
         Demand(prompt),
         policy,
         DEADLINE,
