@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
 import trio
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from understudy.actors.mailbox import Mailbox, Slot
+from understudy.actors.mailbox import MAX_IN_A_ROW, Mailbox, Slot
 from understudy.simulations.stage import perform
 
 
@@ -75,14 +76,39 @@ def test_at_the_time_that_was_set_there_is_no_message() -> None:
     run(main)
 
 
-def test_a_time_that_has_passed_yields_nothing_and_leaves_the_messages_in_place() -> None:
+def test_what_is_there_is_taken_before_a_time_that_has_passed() -> None:
     async def main() -> None:
         box: Mailbox[int] = Mailbox("glm", 2)
-        box.post(1)
         for until in (trio.current_time(), trio.current_time() - 5, -math.inf):
+            box.post(1)
+            assert await box.receive(until) == 1
             assert await box.receive(until) is None
-        assert len(box) == 1
-        assert await box.receive() == 1
+            assert len(box) == 0
+
+    run(main)
+
+
+def test_whoever_takes_many_gives_way_to_others_in_between() -> None:
+    async def main() -> None:
+        box: Mailbox[int] = Mailbox("glm", 100)
+        for n in range(100):
+            box.post(n)
+        taken: list[int] = []
+        between: list[int] = []
+
+        async def others() -> None:
+            while len(taken) < 100:
+                between.append(len(taken))
+                await trio.lowlevel.checkpoint()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(others)
+            for _ in range(100):
+                message = await box.receive()
+                assert message is not None
+                taken.append(message)
+        assert taken == list(range(100))
+        assert max(late - early for early, late in pairwise([0, *between, 100])) <= 2 * (MAX_IN_A_ROW + 1)
 
     run(main)
 

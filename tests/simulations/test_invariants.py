@@ -464,8 +464,13 @@ def forgot_a_limit(records: list[Record]) -> None:
 
 
 def forgot_a_cooldown(records: list[Record]) -> None:
-    started = find(records, Kind.STARTED, actor="kin/kin")
-    place = next(i for i in range(started, len(records)) if _detail(records[i], "key") == "kin" and cools(records[i]))
+    place = next(
+        i
+        for started, record in enumerate(records)
+        if record.kind is Kind.STARTED
+        for i in range(started, len(records))
+        if cools(records[i]) and str(_detail(record, "actor")).endswith(f"/{_detail(records[i], 'key')}")
+    )
     alter(records, place, cooling=0.0, state="healthy")
 
 
