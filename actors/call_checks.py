@@ -93,7 +93,7 @@ def _is_plain(text: str) -> bool:
 def _check_json(call: Call) -> None:
     """Refuse what cannot be written as JSON, before anybody is asked."""
     body: object = call.body
-    if not isinstance(body, Mapping):
+    if not isinstance(body, (dict, Mapping)):
         raise rejected(f"a body is a mapping, not {type(body).__name__}")
     try:
         _ = call.written

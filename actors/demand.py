@@ -113,7 +113,7 @@ def estimate_demand(body: Mapping[str, Any]) -> Demand:
 
 def _answer_tokens(body: Mapping[str, Any]) -> int:
     config = body.get("generationConfig")
-    for said in (body, config) if isinstance(config, Mapping) else (body,):
+    for said in (body,) if config is None or not isinstance(config, Mapping) else (body, config):
         for name in LIMITS:
             if said.get(name):
                 return _sane(said[name])
@@ -157,7 +157,7 @@ def _part(item: Mapping[Any, Any]) -> str | None:
         return "file"
     for name in INLINE:
         held = item.get(name)
-        if isinstance(held, Mapping):
+        if held is not None and isinstance(held, Mapping):
             mime = held.get("mimeType") or held.get("mime_type")
             return "image" if str(mime).startswith("image/") else "file"
     return None

@@ -376,10 +376,10 @@ def _seconds(timeout: object) -> float:
 
 
 def _chat_body(messages: object, params: Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(messages, str | bytes) or not isinstance(messages, Sequence):
+    if isinstance(messages, (str, bytes)) or not isinstance(messages, (list, Sequence)):
         raise rejected('messages is a list such as [{"role": "user", "content": "Hello"}]')
     for i, message in enumerate(messages):
-        if not isinstance(message, Mapping):
+        if not isinstance(message, (dict, Mapping)):
             raise rejected(f"messages[{i}] is a mapping with a role and a content, not {type(message).__name__}")
     if "stream" in params:
         raise rejected("stream is not a parameter: use Router.stream to read a reply as it is written")

@@ -14,8 +14,8 @@ from tests.wire.lean_world import GOOD, URL, Part, ask, asking, busy, idle, lean
 from understudy.actors.providers.dialect import Outgoing
 from understudy.actors.providers.lean.connection import ROUND_TRIP
 from understudy.actors.providers.lean.dial import Dial
-from understudy.actors.providers.lean.line import LeanLine
-from understudy.actors.providers.line import KEPT_ALIVE, KEPT_ALIVE_TIME
+from understudy.actors.providers.lean.line import KEPT_ALIVE, LeanLine
+from understudy.actors.providers.line import KEPT_ALIVE_TIME
 from understudy.simulations.pipe import PipeStream, pipe
 
 MANY = Part([[GOOD]] * 50)

@@ -15,11 +15,14 @@ import trio
 from ..body import UnpackedBody
 from ..dialect import Outgoing
 from ..endpoint import Endpoint
-from ..line import KEPT_ALIVE, KEPT_ALIVE_TIME, Incoming
+from ..line import KEPT_ALIVE_TIME, Incoming
 from .connection import Connection
 from .dial import Dial, NetworkDial
 from .head import Head, write_head
 from .pool import Pool
+
+KEPT_ALIVE: Final = 128
+"""How many idle connections are kept: one costs a file descriptor, and to open another costs more than a request."""
 
 HEADS_KEPT: Final = 16
 """How many heads of requests are remembered: one candidate has one for each way in which it is called."""
