@@ -138,7 +138,7 @@ class ReplyStream:
             pass
         except trio.EndOfChannel:
             return None
-        with trio.move_on_at(self._deadline):
+        with trio.CancelScope(deadline=self._deadline):
             try:
                 return await opened.chunks.receive()
             except trio.EndOfChannel:

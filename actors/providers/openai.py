@@ -28,6 +28,8 @@ CHAT: Final = "/chat/completions"
 DONE: Final = "[DONE]"
 MAX_CHOICES: Final = 128
 MAX_TOOL_CALLS: Final = 1_024
+HEAD: Final = ("id", "created", "model", "system_fingerprint")
+"""Fields that each chunk has, and the whole answer once."""
 NO_CONTENT: Final = ("role", "extra_content")
 """Fields of a delta that do not begin an answer."""
 
@@ -92,6 +94,7 @@ class ChatStreamReader:
         self._head: dict[str, Any] = {}
         self._usage: dict[str, Any] | None = None
         self._choices: dict[int, Choice] = {}
+        self._finished = 0
         self._written = 0.0
         self.started = False
         self.closed = False
@@ -101,8 +104,7 @@ class ChatStreamReader:
         """Whether the proper end has been seen."""
         if self.closed:
             return True
-        enough = len(self._choices) >= self._wanted
-        return enough and all(choice.finish_reason is not None for choice in self._choices.values())
+        return self._finished >= self._wanted and self._finished == len(self._choices)
 
     def feed(self, event: SSEEvent) -> Chunk | Failure | None:
         """Take in one event."""
@@ -125,7 +127,9 @@ class ChatStreamReader:
                 self._add(choice)
         if isinstance(chunk.get("usage"), dict):
             self._usage = chunk["usage"]
-        self._head |= {k: chunk[k] for k in ("id", "created", "model", "system_fingerprint") if k in chunk}
+        for name in HEAD:
+            if name in chunk:
+                self._head[name] = chunk[name]
         return Chunk(_text_of(choices), chunk)
 
     def _fault(self, chunk: Any, event: SSEEvent) -> Failure | None:
@@ -159,8 +163,10 @@ class ChatStreamReader:
         into = self._choices.get(place)
         if into is None:
             into = self._choices[place] = Choice()
-        if choice.get("finish_reason") is not None:
-            into.finish_reason = choice["finish_reason"]
+        reason = choice.get("finish_reason")
+        if reason is not None:
+            self._finished += into.finish_reason is None
+            into.finish_reason = reason
         delta = choice.get("delta")
         for name, value in delta.items() if isinstance(delta, dict) else ():
             into.add(name, value)

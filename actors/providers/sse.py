@@ -16,7 +16,6 @@ This is not for `EventSource` clients: nothing here reconnects, and `retry` is o
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from attrs import frozen
@@ -27,7 +26,6 @@ MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
 MAX_RETRY_DIGITS: Final = 15
 """A `retry` of more digits than this is ignored: nobody waits so long, and `int` refuses very long texts."""
 
-_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -89,7 +87,8 @@ class SSEParser:
         self.retry_ms: int | None = None
         self._limit = max_event_bytes
         self._line = bytearray()  # the beginning of a line whose end has not come yet
-        self._data = bytearray()  # the data lines of the current event, each followed by a line feed
+        self._data: list[bytes] = []  # the data lines of the current event
+        self._size = 0  # of these, each with a line feed
         self._event = b""
         self._at_start = True
         self._after_cr = False
@@ -118,10 +117,12 @@ class SSEParser:
             # an event that is complete.
             data = data[1:]
         self._after_cr = data.endswith(b"\r")
-        *lines, rest = _LINE_END.split(data)
-        if lines:
+        lines = data.splitlines()  # of bytes, which has no line ends but those three
+        rest = lines.pop() if lines and not data.endswith((b"\n", b"\r")) else b""
+        if lines and self._line:
             lines[0] = self._take_line(lines[0])
-        self._line += rest
+        if rest:
+            self._line += rest
         return lines
 
     def _take_line(self, end: bytes) -> bytes:
@@ -133,10 +134,17 @@ class SSEParser:
     def _collect(self, lines: list[bytes]) -> list[SSEEvent]:
         events: list[SSEEvent] = []
         try:
+            if self._at_start and lines:
+                self._check("a line", len(lines[0]))
+                lines[0] = lines[0].removeprefix(_BYTE_ORDER_MARK)
+                self._at_start = False
             for line in lines:
-                event = self._read_line(line)
-                if event is not None:
-                    events.append(event)
+                if line:
+                    self._read_line(line)
+                elif self._data:
+                    events.append(self._dispatch())
+                else:
+                    self._event = b""  # an event without a single data line is none
             self._check("a line", len(self._line))
         except SSETooLong as fault:
             self._fault = fault
@@ -146,26 +154,20 @@ class SSEParser:
                 raise
         return events
 
-    def _read_line(self, line: bytes) -> SSEEvent | None:
+    def _read_line(self, line: bytes) -> None:
         self._check("a line", len(line))
-        if self._at_start:
-            self._at_start = False
-            line = line.removeprefix(_BYTE_ORDER_MARK)
-        if not line:
-            return self._dispatch()
         name, _, value = line.partition(b":")
         if name:
             self._read_field(name, value.removeprefix(b" "))
         else:
             self.comments += 1
-        return None
 
     def _read_field(self, name: bytes, value: bytes) -> None:
         match name:
             case b"data":
-                self._data += value
-                self._data += b"\n"
-                self._check("an event", len(self._data) - 1)
+                self._data.append(value)
+                self._size += len(value) + 1
+                self._check("an event", self._size - 1)
             case b"event":
                 self._event = value
             case b"id" if b"\0" not in value:
@@ -175,17 +177,12 @@ class SSEParser:
             case _:
                 pass  # the standard has unknown fields ignored
 
-    def _dispatch(self) -> SSEEvent | None:
-        """End the current event. One without a single data line is none."""
-        event = None
-        if self._data:
-            event = SSEEvent(
-                event=_decode(self._event) or "message",
-                data=_decode(self._data[:-1]),
-                id=self.last_event_id,
-            )
+    def _dispatch(self) -> SSEEvent:
+        """End the current event."""
+        kind = _decode(self._event) if self._event else "message"
+        event = SSEEvent(kind, _decode(b"\n".join(self._data)), self.last_event_id)
         self._data.clear()
-        self._event = b""
+        self._size, self._event = 0, b""
         return event
 
     def _check(self, what: str, size: int) -> None:
@@ -197,6 +194,6 @@ class SSEParser:
             raise self._fault
 
 
-def _decode(data: bytes | bytearray) -> str:
+def _decode(data: bytes) -> str:
     """Decode whole lines. No character spans a line's end: this is as good as decoding the whole stream."""
     return data.decode("utf-8", errors="replace")

@@ -10,6 +10,7 @@ from attrs import evolve
 from ...actors.bucket import TokenBucket
 from ...actors.cooldown import Cooldown
 from ...actors.failures import Failure
+from ...actors.itinerary import Plan
 from ...actors.model import ModelActor
 from ...actors.providers.openai import ChatStreamReader
 from ...actors.reply import ReplyStream
@@ -218,7 +219,7 @@ def order_by_hash_seed() -> list[Patch]:
     def make(original: Any) -> Any:
         def plan(self: Stage, model: object, images: bool) -> Any:
             route, candidates = original(self, model, images)
-            return route, tuple(
+            return route, Plan(
                 {each.key.name: each for each in sorted(candidates, key=lambda c: hash(c.key.name))}.values()
             )
 

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import evolve
 
 from ...actors.bucket import Permit
+from ...actors.itinerary import Plan
 from ...actors.model import ModelActor
 from ...actors.part import Part
 from ...actors.router import RouterActor
@@ -135,7 +136,7 @@ def duplicates_collapsed_by_model() -> list[Patch]:
         def plans(config: Any, routes: Any) -> Any:
             made = original(config, routes)
             return {
-                name: tuple({each.key.ref: each for each in reversed(plan)}.values())[::-1]
+                name: Plan(reversed({each.key.ref: each for each in reversed(plan)}.values()))
                 for name, plan in made.items()
             }
 

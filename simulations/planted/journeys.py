@@ -11,7 +11,7 @@ from attrs import evolve
 from ...actors.demand import Demand
 from ...actors.failures import Failure, Reason
 from ...actors.handle import Router
-from ...actors.itinerary import Ask, GiveUp, Itinerary, _Turn
+from ...actors.itinerary import Ask, GiveUp, Itinerary, Plan, _Turn
 from ...actors.model import ModelActor
 from ...actors.providers.openai import OpenAIDialect
 from ...actors.providers.wire import HttpWire
@@ -32,7 +32,7 @@ def order_by_set_iteration() -> list[Patch]:
         def plan(self: Stage, model: object, images: bool) -> Any:
             route, candidates = original(self, model, images)
             # As a set of strings would have it: by a hash that has nothing to do with the order of the config.
-            return route, tuple(sorted(candidates, key=lambda each: sum(each.key.name.encode()) * 2654435761 % 97))
+            return route, Plan(sorted(candidates, key=lambda each: sum(each.key.name.encode()) * 2654435761 % 97))
 
         return plan
 

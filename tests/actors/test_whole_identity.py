@@ -22,6 +22,7 @@ from understudy import (
     load_config,
     open_router,
 )
+from understudy.actors.bucket import WINDOW, WINDOW_GUARD
 
 from .virtual import HELLO, Deal, Json, Provider, Received, config, entry, fail, run, words
 
@@ -159,7 +160,9 @@ def count(router: Router, oracle: Oracle, provider: Provider) -> None:
     oracle.attempts = len(provider.log)
     now = trio.current_time()
     for who in {received.identity for received in provider.log}:
-        recent = [oracle.used[r.number] for r in provider.log if r.identity == who and now - r.at <= 60]
+        recent = [
+            oracle.used[r.number] for r in provider.log if r.identity == who and now - r.at < WINDOW + WINDOW_GUARD
+        ]
         aborted = sum(received.cancelled for received in provider.log)
         assert sum(least for least, _ in recent) - 7 * aborted <= said_tokens[who] <= sum(most for _, most in recent)
 
