@@ -21,16 +21,18 @@ TOKENS_MAX: Final = 10**12
 """No request needs more tokens; what a body says beyond that is not to be computed with."""
 MESSAGES: Final = ("messages", "contents")
 """Where a body's messages are, in the dialects that there are."""
-TEXTS: Final = (
-    "input",
-    "instructions",
-    "prompt",
-    "system",
-    "systemInstruction",
-    "system_instruction",
-    "tools",
-    "functions",
-    "response_format",
+TEXTS: Final = frozenset(
+    {
+        "input",
+        "instructions",
+        "prompt",
+        "system",
+        "systemInstruction",
+        "system_instruction",
+        "tools",
+        "functions",
+        "response_format",
+    }
 )
 """What counts of a body besides its messages."""
 LIMITS: Final = ("max_completion_tokens", "max_output_tokens", "maxOutputTokens", "max_tokens")
@@ -100,9 +102,9 @@ def estimate_demand(body: Mapping[str, Any]) -> Demand:
         for message in messages:
             texts.tokens += TOKENS_PER_MESSAGE
             texts.add(message)
-    for name in TEXTS:
-        if name in body:
-            texts.add(body[name])
+    for name, value in body.items():
+        if name in TEXTS:
+            texts.add(value)
     return Demand(
         prompt_tokens=math.ceil(texts.tokens),
         answer_tokens=_answer_tokens(body),

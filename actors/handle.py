@@ -322,7 +322,7 @@ class Router:
 
     def closed(self, request: int) -> None:
         """Take back the place of a request on which nobody works any more."""
-        if self._pending.pop(request, None) is not None:
+        if self._pending.pop(request, None) is not None and self._house.trace.has_doors:
             self._house.trace.closed(request, trio.current_time())
         if not self._pending and self._idle is not None:
             self._idle.set()

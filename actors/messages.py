@@ -146,7 +146,7 @@ class Call:
         """
         return write_json(self.body)
 
-    @cached_property
+    @property
     def dialect(self) -> str:
         """The dialect that the request is written in.
 

@@ -208,6 +208,11 @@ class Trace:
         self.heard = frozenset(kind for listener in listeners for kind in listener.kinds)
         self.listening = bool(listeners)
 
+    @property
+    def has_doors(self) -> bool:
+        """Whether anybody hears who comes and goes."""
+        return bool(self._doors)
+
     def end(self) -> None:
         """Tell all who listen that there will be no more facts, and let go of them."""
         listeners, self.ended = self._listeners, True

@@ -57,7 +57,7 @@ class AnyBody(ABC):
     async def read_up_to(self, most: int, within: float = math.inf) -> bytes:
         """Return as much as there is, can be read, is asked for, and comes within so many seconds."""
         body = bytearray()
-        with trio.move_on_after(max(0.0, within)):
+        with trio.CancelScope(deadline=trio.current_time() + max(0.0, within)):
             try:
                 while len(body) < most and (piece := await self.piece()) is not None:
                     body += piece

@@ -263,7 +263,8 @@ class HttpWire:
     def _without_secrets(self, failure: Failure) -> Failure:
         for secret in self._secrets:
             failure = failure.without(secret)
-        return evolve(failure, message=_without_beginning(failure.message, self._secrets))
+        message = _without_beginning(failure.message, self._secrets)
+        return failure if message is failure.message else evolve(failure, message=message)
 
 
 class ChunkSink:
