@@ -25,12 +25,14 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import trio
 from alone import BODIES, MANY, REQUESTS, SIZES, STREAMS
+from alone import KINDS as KINDS_OF_BODIES
 from alone import profile as profile_alone
 from attrs import field, frozen
 from children import HERE, Child, ChildDied, environment, tell, upstream
@@ -46,6 +48,9 @@ KINDS: Final = {
     "streamed, every request fails over once": (True, True),
 }
 """Whether it is streamed, and whether the first candidate fails."""
+
+JSON_READER: Final = "msgspec" if find_spec("msgspec") else "the standard library"
+"""What reads answers in our own processes: see the extra `fast`."""
 
 
 @frozen
@@ -111,10 +116,10 @@ def router(bench: Bench) -> Iterator[Figure]:
 
 def bodies(bench: Bench) -> Iterator[Figure]:
     """(g) Bodies of three sizes, beside the standard library's JSON of the same."""
-    part = "Bodies: request and answer of this size each"
+    part = "Bodies: request and answer of this size each; of embeddings the answer alone"
     took = alone(bench, list(BODIES))
     for size in SIZES:
-        for kind in ("conversation", "image"):
+        for kind in KINDS_OF_BODIES:
             bare, through = took[f"{size}, {kind}, JSON alone"], took[f"{size}, {kind}, router"]
             times = statistics.median(through) / statistics.median(bare)
             yield Figure(part, f"{size}, {kind}: json.dumps and json.loads", OURS, f"{MICROSECONDS} a request", bare)
@@ -362,7 +367,8 @@ def machine(bench: Bench) -> str:
     rounds = f"medians of {bench.args.rounds} rounds" if bench.args.rounds > 1 else "one round"
     return (
         f"Python {platform.python_version()}, trio {trio.__version__}, httpx {httpx.__version__},"
-        f" {platform.system()} on {platform.machine()}; {rounds}; CPU time of one core{slowness}"
+        f" JSON read by {JSON_READER}, {platform.system()} on {platform.machine()};"
+        f" {rounds}; CPU time of one core{slowness}"
     )
 
 
