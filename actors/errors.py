@@ -7,7 +7,6 @@ reaches the caller as one of these.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 from .failures import Failure
 from .identity import ModelKey
@@ -33,6 +32,8 @@ class UnknownModel(UnderstudyError):
     """Nobody answers to this name; `suggestion` is the nearest name that somebody answers to."""
 
     def __init__(self, model: str, known: Iterable[str] = (), note: str = "") -> None:
+        from difflib import get_close_matches
+
         known = list(known)
         self.model = model
         self.suggestion = next(iter(get_close_matches(model, known, n=1)), None)

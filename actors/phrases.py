@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from .evidence import plain
@@ -30,6 +31,7 @@ Phrase = tuple[tuple[str, ...], ...]
 _CHOICE = re.compile(r"\{([^{}]*)\}")
 
 
+@cache  # a rule whose place does not matter is in several books
 def compile_phrase(phrase: str) -> Phrase:
     """Return a phrase in the form that is searched for.
 

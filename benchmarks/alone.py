@@ -20,8 +20,11 @@ from instant import MESSAGES, SULKING, Held, config, router
 from measuring import Core, Stretch, pin, resident
 from upstream import COMPLETION, EVENTS, WORDS
 
+from understudy import Call
+
 MANY: Final = (10, 100, 1000)
 SIZES: Final = {"1 KB": 1_000, "50 KB": 50_000, "1 MB": 1_000_000}
+KINDS: Final = ("conversation", "image", "embeddings")
 
 Told = tuple[int, Stretch]
 """How many requests, or chunks, took how long."""
@@ -82,14 +85,28 @@ def conversation(size: int, *, image: bool) -> list[dict[str, Any]]:
     return [{"role": ("user", "assistant")[i % 2], "content": turn} for i in range(max(1, size // len(turn)))]
 
 
-async def body(size: int, core: Core, seconds: float, *, image: bool, bare: bool) -> Told:
-    """Send and get back bodies of so many bytes; or only write and read their JSON."""
-    messages = conversation(size, image=image)
+def embeddings(size: int) -> bytes:
+    """Return an answer of so many bytes: vectors of 64 numbers."""
+    vector = [number / 3e3 - 0.01 for number in range(64)]
+    rows = [{"object": "embedding", "index": i, "embedding": vector} for i in range(max(1, size // 1_400))]
+    return json.dumps({"object": "list", "data": rows, "usage": {"prompt_tokens": 3, "total_tokens": 3}}).encode()
+
+
+def exchange(size: int, kind: str) -> tuple[str, dict[str, Any], bytes]:
+    """Return an endpoint, a request to it and its answer. Of embeddings only the answer is so long."""
+    if kind == "embeddings":
+        return "/embeddings", {"input": "It is a truth universally acknowledged"}, embeddings(size)
+    messages = conversation(size, image=kind == "image")
     choice = {**COMPLETION["choices"][0], "message": {"role": "assistant", "content": json.dumps(messages)}}  # type: ignore[index]
-    answer = json.dumps({**COMPLETION, "choices": [choice]}).encode()
+    return "/chat/completions", {"messages": messages}, json.dumps({**COMPLETION, "choices": [choice]}).encode()
+
+
+async def body(size: int, core: Core, seconds: float, *, kind: str, bare: bool) -> Told:
+    """Send and get back bodies of so many bytes; or only write and read their JSON."""
+    endpoint, request, answer = exchange(size, kind)
 
     async def only_json() -> int:
-        written = json.dumps({"messages": messages, "model": "m"}, separators=(",", ":")).encode()
+        written = json.dumps({**request, "model": "m"}, separators=(",", ":")).encode()
         json.loads(answer)
         return min(1, len(written))
 
@@ -97,11 +114,11 @@ async def body(size: int, core: Core, seconds: float, *, image: bool, bare: bool
         return await repeat(only_json, seconds, core)
     async with router(config(["good"]), lambda _: Held((answer,))) as it:
 
-        async def chat() -> int:
-            await it.chat("m", messages)
+        async def ask() -> int:
+            await it.request(Call("m", request, endpoint=endpoint))
             return 1
 
-        return await repeat(chat, seconds, core)
+        return await repeat(ask, seconds, core)
 
 
 async def joined_stream(core: Core, seconds: float) -> Told:
@@ -125,9 +142,9 @@ REQUESTS: Final[dict[str, Case]] = {
     **{f"{count - 1} refusals": partial(refusals, count) for count in MANY},
 }
 BODIES: Final[dict[str, Case]] = {
-    f"{name}, {kind}, {who}": partial(body, size, image=kind == "image", bare=who == "JSON alone")
+    f"{name}, {kind}, {who}": partial(body, size, kind=kind, bare=who == "JSON alone")
     for name, size in SIZES.items()
-    for kind in ("conversation", "image")
+    for kind in KINDS
     for who in ("JSON alone", "router")
 }
 STREAMS: Final[dict[str, Case]] = {

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
@@ -92,13 +92,16 @@ def upstream() -> Iterator[str]:
         child.close()
 
 
-def tell(program: str, *arguments: str) -> Any:
-    """Run a program of this folder to its end, and return the JSON that it prints."""
+def tell(program: str, *arguments: str, environ: Mapping[str, str] | None = None) -> Any:
+    """Run a program of this folder to its end, and return the JSON that it prints.
+
+    It finds `environ` around it, or else what every child does.
+    """
     done = subprocess.run(  # noqa: S603 - a program of ours
         [sys.executable, str(HERE / program), *arguments],
         capture_output=True,
         text=True,
-        env=environment(),
+        env=environment() if environ is None else environ,
         check=False,
     )
     if done.returncode != 0:

@@ -25,12 +25,14 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import trio
 from alone import BODIES, MANY, REQUESTS, SIZES, STREAMS
+from alone import KINDS as KINDS_OF_BODIES
 from alone import profile as profile_alone
 from attrs import field, frozen
 from children import HERE, Child, ChildDied, environment, tell, upstream
@@ -46,6 +48,9 @@ KINDS: Final = {
     "streamed, every request fails over once": (True, True),
 }
 """Whether it is streamed, and whether the first candidate fails."""
+
+JSON_READER: Final = "msgspec" if find_spec("msgspec") else "the standard library"
+"""What reads answers in our own processes: see the extra `fast`."""
 
 
 @frozen
@@ -111,10 +116,10 @@ def router(bench: Bench) -> Iterator[Figure]:
 
 def bodies(bench: Bench) -> Iterator[Figure]:
     """(g) Bodies of three sizes, beside the standard library's JSON of the same."""
-    part = "Bodies: request and answer of this size each"
+    part = "Bodies: request and answer of this size each; of embeddings the answer alone"
     took = alone(bench, list(BODIES))
     for size in SIZES:
-        for kind in ("conversation", "image"):
+        for kind in KINDS_OF_BODIES:
             bare, through = took[f"{size}, {kind}, JSON alone"], took[f"{size}, {kind}, router"]
             times = statistics.median(through) / statistics.median(bare)
             yield Figure(part, f"{size}, {kind}: json.dumps and json.loads", OURS, f"{MICROSECONDS} a request", bare)
@@ -249,16 +254,30 @@ def startup(bench: Bench) -> Iterator[Figure]:
     """(e) To import, to open, and what is resident then."""
     part = "To begin"
     base, whole, opened, resident = [], [], [], []
-    for _ in bench.rounds():
-        base.append(tell("startup.py", "none")["seconds"] * 1e3)
-        whole.append(tell("startup.py", "import")["seconds"] * 1e3)
-        opened.append(tell("startup.py", "open", "1000")["seconds"] * 1e3)
-        resident.append(tell("startup.py", "open", "10")["resident"] / 1e6)
+    with compiled() as environ:
+        for _ in bench.rounds():
+            base.append(tell("startup.py", "none", environ=environ)["seconds"] * 1e3)
+            whole.append(tell("startup.py", "import", environ=environ)["seconds"] * 1e3)
+            opened.append(tell("startup.py", "open", "1000", environ=environ)["seconds"] * 1e3)
+            resident.append(tell("startup.py", "open", "10", environ=environ)["resident"] / 1e6)
     added = [more - less for less, more in zip(base, whole, strict=True)]
     yield Figure(part, "a process that imports trio and httpx", OURS, "ms of CPU", base)
     yield Figure(part, "import understudy, added to that", OURS, "ms of CPU", added)
     yield Figure(part, "open_router with 1,000 model keys", OURS, "ms of CPU", opened)
     yield Figure(part, "resident memory with 10 model keys", OURS, "MB", resident)
+
+
+@contextmanager
+def compiled() -> Iterator[dict[str, str]]:
+    """Yield what children find around them who begin with bytecode, as whoever has installed a package does.
+
+    A checkout may have none, or be told to write none; then each process compiles every module that it imports.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        environ = environment() | {"PYTHONPYCACHEPREFIX": folder}
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        tell("startup.py", "open", "1", environ=environ)
+        yield environ
 
 
 def simulation(bench: Bench) -> Iterator[Figure]:
@@ -348,7 +367,8 @@ def machine(bench: Bench) -> str:
     rounds = f"medians of {bench.args.rounds} rounds" if bench.args.rounds > 1 else "one round"
     return (
         f"Python {platform.python_version()}, trio {trio.__version__}, httpx {httpx.__version__},"
-        f" {platform.system()} on {platform.machine()}; {rounds}; CPU time of one core{slowness}"
+        f" JSON read by {JSON_READER}, {platform.system()} on {platform.machine()};"
+        f" {rounds}; CPU time of one core{slowness}"
     )
 
 

@@ -9,7 +9,6 @@ field), it is struck out, as every value that was meant to be a secret is announ
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Final, NoReturn
 
 from attrs import define, field, frozen
@@ -173,6 +172,8 @@ class Spot:
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
     """Return the choice that looks most like a word, upper and lower case aside, or ``None`` if none does."""
+    from difflib import get_close_matches
+
     by_lower: dict[str, str] = {}
     for choice in choices:
         by_lower.setdefault(choice.lower(), choice)

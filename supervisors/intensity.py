@@ -81,7 +81,7 @@ class Backoff:
     """
 
     base: float = field(default=BASE, validator=_is_not_negative)
-    factor: float = field(default=FACTOR, converter=float, validator=_does_not_shrink)
+    factor: float = field(default=FACTOR, validator=_does_not_shrink)
     cap: float = field(default=1.0, validator=_is_not_negative)
     quiet: float = field(default=60.0, validator=_is_not_negative)
     immediate: bool = True
@@ -104,8 +104,8 @@ class Backoff:
             raise ValueError(f"restarts are counted from 1, not from {k}")
         if k == 1 and self.immediate:
             return 0.0
-        try:  # a converter made the factor a float: powers of a whole number would grow without end
-            return min(self.cap, self.base * self.factor ** (k - 1))
+        try:  # of a float, since powers of a whole number would grow without end
+            return min(self.cap, self.base * float(self.factor) ** (k - 1))
         except OverflowError:  # a long row of restarts: larger than any float is larger than the cap
             return self.cap if self.base else 0.0
 

@@ -260,8 +260,11 @@ class Manager:
             if trio.current_time() >= limit:
                 return
             self.changed = trio.Event()
-            with trio.CancelScope(deadline=limit):
+            if limit == math.inf:  # a scope for each of a thousand managers is dear: see the benchmark `startup`
                 await self.changed.wait()
+            else:
+                with trio.CancelScope(deadline=limit):
+                    await self.changed.wait()
 
     def _tell(self, report: Report) -> None:
         # Who listens is no part of the play: a listener that fails must not bring the stage down.

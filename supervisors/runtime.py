@@ -37,7 +37,7 @@ from ..actors.messages import ModelMessage
 from ..actors.model import ModelActor
 from ..actors.observers.log import LogLines
 from ..actors.part import Part
-from ..actors.providers.lean.line import LeanLine, dial_to, is_common
+from ..actors.providers.lean.line import LeanLine, dial_to, is_common, is_proxied
 from ..actors.providers.line import Line, NetworkLine, TransportLine
 from ..actors.providers.wire import HttpWire
 from ..actors.router import Journeys, RouterActor, RouterMessage
@@ -99,13 +99,15 @@ Lines = Callable[[Entry], Line]
 
 def transport_lines(transport: httpx.AsyncBaseTransport | None) -> Lines:
     """Return what opens lines through a transport, or to the network where there is none."""
+    # Asked for once, and not for each of a thousand candidates.
     tls = cache(httpx.create_ssl_context)
+    proxied = cache(is_proxied)
 
     def open_line(entry: Entry) -> Line:
         endpoint = entry.endpoint
         if transport is not None:
             return TransportLine(transport, connect_timeout=endpoint.limits.connect)
-        if is_common(endpoint):
+        if is_common(endpoint) and not proxied():
             return LeanLine(dial_to(endpoint, tls))
         return NetworkLine(endpoint, tls)
 

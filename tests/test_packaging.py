@@ -65,6 +65,29 @@ def test_importing_understudy_brings_little_along_besides_trio_and_httpx() -> No
     assert not heavy & set(ast.literal_eval(done.stdout)), done.stdout
 
 
+def test_what_not_everybody_needs_of_understudy_comes_when_it_is_first_used() -> None:
+    check = (
+        "import sys, understudy\n"
+        "from understudy.actors.providers.dialects import DIALECTS\n"
+        "def there():\n"
+        "    names = ('transport.transport', 'providers.anthropic', 'providers.gemini')\n"
+        "    return [name for name in names if f'understudy.actors.{name}' in sys.modules]\n"
+        "print(list(DIALECTS), there())\n"
+        "print([type(DIALECTS[name]).__name__ for name in ('openai', 'azure')], there())\n"
+        "print(understudy.RouterTransport.__name__, there())\n"
+        "print(type(DIALECTS['gemini']).__name__, there(), DIALECTS['gemini'] is DIALECTS['gemini'])\n"
+        "print(len(DIALECTS), 'latin' in DIALECTS, type(DIALECTS['anthropic']).__name__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "['openai', 'azure', 'anthropic', 'gemini'] []",
+        "['OpenAIDialect', 'AzureDialect'] []",
+        "RouterTransport ['transport.transport']",
+        "GeminiDialect ['transport.transport', 'providers.gemini'] True",
+        "4 False AnthropicDialect",
+    ]
+
+
 def test_the_project_speaks_of_itself_alone() -> None:
     """No path of a machine, and no registry's host, in what is shipped."""
     banned = ("/wo" + "rk/", "/ro" + "ot/", "pypi." + "org", "pythonhosted." + "org")

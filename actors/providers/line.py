@@ -105,7 +105,7 @@ class NetworkLine:
         content = outgoing.content
         request = self._client.build_request(
             outgoing.method,
-            _url(outgoing.url),
+            read_url(outgoing.url),
             headers={"accept-encoding": ACCEPTED, **outgoing.headers},
             content=content,
             extensions={"trace": _when_sent(on_sent)},
@@ -142,15 +142,15 @@ class OnePiece(httpx.AsyncByteStream):
 
 
 @lru_cache(maxsize=256)
-def _url(text: str) -> httpx.URL:
-    """Read a URL; there are as many as candidates, and each is needed again and again."""
+def read_url(text: str) -> httpx.URL:
+    """Read a URL. There are as many as candidates at most, and each is needed again and again."""
     return httpx.URL(text)
 
 
 def _request(outgoing: Outgoing, extensions: Mapping[str, Any]) -> httpx.Request:
     headers = {"accept-encoding": ACCEPTED, **outgoing.headers}
     return httpx.Request(
-        outgoing.method, _url(outgoing.url), headers=headers, content=outgoing.content, extensions=dict(extensions)
+        outgoing.method, read_url(outgoing.url), headers=headers, content=outgoing.content, extensions=dict(extensions)
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -10,12 +9,13 @@ from typing import Any
 from ..classify import classify
 from ..failures import Failure, Reason
 from .dialect import any_json
+from .json_reader import load_json
 
 
 def read_json(body: bytes | str) -> Any:
     """Return what the body says, or ``None`` for whatever is not JSON, too deep or too odd."""
     try:
-        return json.loads(body)
+        return load_json(body)
     except (ValueError, RecursionError):
         return None
 

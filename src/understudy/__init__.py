@@ -35,12 +35,13 @@ from .actors.messages import AttemptRecord, Call, Chunk, FormPart, OnInterrupt, 
 from .actors.part import ModelStatus, State
 from .actors.reply import Reply, ReplyStream
 from .actors.trace import Fact, Kind
-from .actors.transport.transport import RouterTransport
 from .supervisors.config import Config, load_config
 from .supervisors.runtime import open_router
 
 if _typing.TYPE_CHECKING:
-    from . import portal as portal  # re-exported: see `__getattr__`
+    # re-exported: see `__getattr__`
+    from . import portal as portal
+    from .actors.transport.transport import RouterTransport as RouterTransport
 
 __version__ = "0.1.0"
 
@@ -92,9 +93,11 @@ __all__ = [
 if not _typing.TYPE_CHECKING:  # to a type checker it would be an answer to every name
 
     def __getattr__(name: str) -> _typing.Any:
-        """Bring `understudy.portal` along when it is first used: only then is asyncio needed."""
-        if name != "portal":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        """Bring along when it is first used what not everybody needs, and what is much code or needs asyncio."""
         from importlib import import_module
 
-        return import_module(f"{__name__}.portal")
+        if name == "portal":
+            return import_module(f"{__name__}.portal")
+        if name == "RouterTransport":
+            return import_module(f"{__name__}.actors.transport.transport").RouterTransport
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

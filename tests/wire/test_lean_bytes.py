@@ -20,7 +20,7 @@ from tests.wire.lean_world import GOOD, Part, Told, ask, asking, busy, idle, lea
 from understudy.actors.providers.dialect import Outgoing
 from understudy.actors.providers.endpoint import Endpoint
 from understudy.actors.providers.lean.head import write_head
-from understudy.actors.providers.lean.line import LeanLine, dial_to, is_common
+from understudy.actors.providers.lean.line import LeanLine, dial_to, is_common, is_proxied
 from understudy.actors.providers.line import NetworkLine
 
 PACKED = gzip.compress(b"some text, and some more " * 5)
@@ -236,7 +236,7 @@ def test_what_is_not_the_common_case_is_left_to_httpx(
 ) -> None:
     for name, value in around.items():
         monkeypatch.setenv(name, value)
-    assert is_common(Endpoint(base, proxy=proxy)) is common
+    assert (is_common(Endpoint(base, proxy=proxy)) and not is_proxied()) is common
 
 
 def test_a_host_that_does_not_exist_or_cannot_is_a_failure_to_connect() -> None:

@@ -15,7 +15,7 @@ import trio
 from ..body import UnpackedBody
 from ..dialect import Outgoing
 from ..endpoint import Endpoint
-from ..line import KEPT_ALIVE_TIME, Incoming
+from ..line import KEPT_ALIVE_TIME, Incoming, read_url
 from .connection import Connection
 from .dial import Dial, NetworkDial
 from .head import Head, write_head
@@ -30,20 +30,27 @@ HEADS_KEPT: Final = 16
 PORTS: Final = {"http": 80, "https": 443}
 
 
+def is_proxied() -> bool:
+    """Whether this machine sends what goes out through a proxy. It looks where httpx looks; that takes its time."""
+    around = getproxies()
+    return any(around.get(scheme) for scheme in ("http", "https", "all"))
+
+
 def is_common(endpoint: Endpoint) -> bool:
-    """Whether the lean line can speak to this endpoint: http or https, no proxy anywhere, no user in its URL."""
+    """Whether the lean line can speak to this endpoint: http or https, no proxy of its own, no user in its URL.
+
+    It cannot speak to any where `is_proxied`.
+    """
     try:
-        url = httpx.URL(endpoint.api_base)
+        url = read_url(endpoint.api_base)
     except httpx.InvalidURL:
         return False
-    around = getproxies()  # where httpx looks, too
-    proxied = endpoint.proxy is not None or any(around.get(scheme) for scheme in ("http", "https", "all"))
-    return url.scheme in PORTS and bool(url.host) and not url.userinfo and not proxied
+    return url.scheme in PORTS and bool(url.host) and not url.userinfo and endpoint.proxy is None
 
 
 def dial_to(endpoint: Endpoint, tls: Callable[[], ssl.SSLContext]) -> Dial:
     """Return what connects to an endpoint that `is_common`; `tls` is called if it speaks TLS."""
-    url = httpx.URL(endpoint.api_base)
+    url = read_url(endpoint.api_base)
     context = None
     if url.scheme == "https":
         context = tls()
