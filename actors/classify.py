@@ -245,7 +245,6 @@ def _add_header_codes(layer: Layer, headers: Mapping[str, str]) -> None:
     codes = [headers[name].partition(":")[0][:100] for name in CODE_HEADERS if name in headers]
     if codes:
         layer.words.extend(codes)
-        layer.settle()
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:
