@@ -42,6 +42,7 @@ from .classify_rules import (
     SHORT_WINDOWS,
     STATUSES,
     VENDOR_CODES,
+    Rule,
     Strength,
     Where,
 )
@@ -137,20 +138,25 @@ EXCEPTIONS: Final[tuple[tuple[tuple[type[BaseException], ...], Reason], ...]] = 
 # -- Weighing ----------------------------------------------------------------------------------------------------
 
 
+RANKED: Final = sorted(RULES, key=lambda rule: -rule.strength)
+"""The rules from the strongest to the weakest; those of one strength in the order of the table."""
+
+
 @cache
-def _rules(strength: Strength, where: Where, provider: str) -> Phrasebook:
-    """Return the rules of one strength that look at one place, under their numbers in the table."""
+def _rules(where: Where, provider: str) -> Phrasebook:
+    """Return the rules that look at one place, under their ranks."""
     return Phrasebook(
-        (number, phrase)
-        for number, rule in enumerate(RULES)
-        if rule.strength is strength and rule.where in {where, Where.ANYWHERE} and rule.is_for(provider)
+        (rank, phrase)
+        for rank, rule in enumerate(RANKED)
+        if rule.where in {where, Where.ANYWHERE} and rule.is_for(provider)
         for phrase in rule.phrases
     )
 
 
 @cache
-def _phrases(phrases: tuple[str, ...]) -> Phrasebook:
-    return Phrasebook(enumerate(phrases))
+def _phrases(*kinds: tuple[str, ...]) -> Phrasebook:
+    """Return several kinds of phrases, each under its place in the order."""
+    return Phrasebook((number, phrase) for number, phrases in enumerate(kinds) for phrase in phrases)
 
 
 def _weigh(layers: list[Layer], status: int | None, provider: str) -> Reason:
@@ -159,11 +165,15 @@ def _weigh(layers: list[Layer], status: int | None, provider: str) -> Reason:
         for number in layer.numbers:
             if number in VENDOR_CODES:
                 return VENDOR_CODES[number]
+    said: list[Rule] = []
+    for where in (Where.CODE, Where.PROSE):
+        said += _said(layers, where, provider)
+        if (reason := _strongest(said, Strength.SPECIFIC)) is not None:
+            return reason
     return (
-        _by_words(layers, Strength.SPECIFIC, provider)
-        or _by_words(layers, Strength.GENERIC, provider)
+        _strongest(said, Strength.GENERIC)
         or _by_status([*(layer.status for layer in layers), status])
-        or _by_words(layers, Strength.HINT, provider)
+        or _strongest(said, Strength.HINT)
         or Reason.UNKNOWN
     )
 
@@ -174,21 +184,25 @@ def _dialect(provider: str | None) -> str:
     return next((known for known in DIALECTS if known in name), "")
 
 
-def _by_words(layers: list[Layer], strength: Strength, provider: str) -> Reason | None:
-    """Return the reason of the first rule of this strength that fits: codes before prose, the innermost layer first."""
-    for where in (Where.CODE, Where.PROSE):
-        book = _rules(strength, where, provider)
-        for layer in layers:
-            number = book.first(layer.codes_plain if where is Where.CODE else layer.prose_plain)
-            if number is not None:
-                return RULES[number].reason
-    return None
+def _said(layers: list[Layer], where: Where, provider: str) -> Iterator[Rule]:
+    """Yield the best rule that fits what each layer says in one place, the innermost layer's first."""
+    book = _rules(where, provider)
+    for layer in layers:
+        rank = book.first(layer.codes_plain if where is Where.CODE else layer.prose_plain)
+        if rank is not None:
+            yield RANKED[rank]
 
 
-def _says(layers: list[Layer], phrases: tuple[str, ...]) -> bool:
-    """Whether any layer says one of the phrases, in a code or in prose."""
-    book = _phrases(phrases)
-    return any(book.first(text) is not None for layer in layers for text in (layer.codes_plain, layer.prose_plain))
+def _strongest(said: list[Rule], strength: Strength) -> Reason | None:
+    """Return the reason of the first rule of this strength, which is the strongest that is left."""
+    return next((rule.reason for rule in said if rule.strength is strength), None)
+
+
+def _says(layers: list[Layer], *kinds: tuple[str, ...]) -> int | None:
+    """Return the first of several kinds of phrases that any layer says, in a code or in prose."""
+    book = _phrases(*kinds)
+    numbers = [book.first(text) for layer in layers for text in (layer.codes_plain, layer.prose_plain)]
+    return min((number for number in numbers if number is not None), default=None)
 
 
 def _by_status(statuses: list[int | None]) -> Reason | None:
@@ -203,16 +217,17 @@ def _by_window(reason: Reason, wait: float | None, layers: list[Layer]) -> Reaso
     """Tell a rate limit from a quota: by the window that is named, else by the wait that is stated."""
     if reason not in {Reason.RATE_LIMIT, Reason.QUOTA}:
         return reason
-    if _says(layers, LONG_WINDOWS) or (wait is not None and wait >= LONG_WAIT):
+    window = _says(layers, LONG_WINDOWS, SHORT_WINDOWS)
+    if window == 0 or (wait is not None and wait >= LONG_WAIT):
         return Reason.QUOTA
-    if _says(layers, SHORT_WINDOWS) or (wait is not None and wait <= SHORT_WAIT):
+    if window == 1 or (wait is not None and wait <= SHORT_WAIT):
         return Reason.RATE_LIMIT
     return reason
 
 
 def _scope(reason: Reason, layers: list[Layer]) -> Scope:
     """Return whose fault it is; a quota is one model's where the error says so."""
-    if reason is Reason.QUOTA and _says(layers, ONE_MODEL):
+    if reason is Reason.QUOTA and _says(layers, ONE_MODEL) is not None:
         return Scope.MODEL
     return NATURAL_SCOPE[reason]
 

@@ -11,19 +11,24 @@ marks mean something:
 
 There are no regular expressions here: everything is `str.find` in a bounded window, so no text, however hostile, takes
 more than linear time. A `Phrasebook` looks for many phrases at once. It files them by their first word and tries only
-those whose first word occurs in the text.
+those whose first word occurs in the text, and of those that go on after a gap only those of whose further words one
+does, too.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from .evidence import plain
 
 GAP_MAX: Final = 80
+
+NO_NUMBER: Final = sys.maxsize
+"""More than any phrase's number: none has been found."""
 
 Phrase = tuple[tuple[str, ...], ...]
 """A compiled phrase: pieces that must follow one another, each as the choices that there are for it."""
@@ -55,19 +60,19 @@ def _plain_piece(text: str) -> str:
     return plain(text).removesuffix(" ") if text.endswith("*") else plain(text)
 
 
-def _occurs(first: str, phrase: Phrase, text: str) -> bool:
-    """Whether a text says a phrase, beginning with this choice for its first piece."""
+def _occurs(first: str, rest: Phrase, text: str) -> bool:
+    """Whether a text says a phrase that begins with `first` and goes on with the pieces of `rest`."""
     start = text.find(first)
     while start >= 0:
-        if _goes_on(phrase, text, start + len(first)):
+        if _goes_on(rest, text, start + len(first)):
             return True
         start = text.find(first, start + 1)
     return False
 
 
-def _goes_on(phrase: Phrase, text: str, end: int) -> bool:
-    """Whether the pieces after the first follow; of the choices for each, the nearest counts."""
-    for choices in phrase[1:]:
+def _goes_on(rest: Phrase, text: str, end: int) -> bool:
+    """Whether these pieces follow; of the choices for each, the nearest counts."""
+    for choices in rest:
         start = end - (text[end - 1] == " ")
         stop = text.find(" . ", start, start + GAP_MAX)
         window = text[start : stop + 1 if stop >= 0 else start + GAP_MAX]
@@ -76,6 +81,55 @@ def _goes_on(phrase: Phrase, text: str, end: int) -> bool:
             return False
         end = start + min(ends)
     return True
+
+
+def _hallmarks(rest: Phrase) -> frozenset[str] | None:
+    """Return words of which a text must have one to say a phrase with these pieces; ``None`` where any text may."""
+    for choices in rest:
+        words = [_longest_word(choice) for choice in choices]
+        if all(words):
+            return frozenset(words)
+    return None
+
+
+def _longest_word(choice: str) -> str:
+    """Return the longest word that stands whole wherever a choice does; nothing where there is none to rely on."""
+    return max(choice.split(" ")[1:-1], key=len, default="") if choice.isascii() else ""
+
+
+class Longer(NamedTuple):
+    """A phrase that goes on after its first piece, under its number."""
+
+    number: int
+    hallmarks: frozenset[str] | None
+    rest: Phrase
+
+
+class Opening:
+    """How phrases begin: all that have the same choice for their first piece.
+
+    Attributes:
+        first: that choice.
+        lowest: the lowest number of them all.
+        alone: the lowest number of those that are nothing but this, `NO_NUMBER` where there is none.
+        longer: the others, by their numbers.
+
+    """
+
+    __slots__ = ("alone", "first", "longer", "lowest")
+
+    def __init__(self, first: str, lowest: int) -> None:
+        self.first = first
+        self.lowest = lowest
+        self.alone = NO_NUMBER
+        self.longer: list[Longer] = []
+
+    def add(self, number: int, rest: Phrase) -> None:
+        """Add a phrase; the one with the lowest number comes first."""
+        if rest:
+            self.longer.append(Longer(number, _hallmarks(rest), rest))
+        else:
+            self.alone = min(self.alone, number)
 
 
 class Phrasebook:
@@ -87,16 +141,21 @@ class Phrasebook:
     """
 
     def __init__(self, phrases: Iterable[tuple[int, str]]) -> None:
-        self._by_word: dict[str, list[tuple[int, str, Phrase]]] = {}
-        self._prefixes: list[tuple[int, str, Phrase]] = []
-        self._unspaced: list[tuple[int, str, Phrase]] = []
+        self._by_word: dict[str, list[Opening]] = {}
+        self._prefixes: list[Opening] = []
+        self._unspaced: list[Opening] = []
+        openings: dict[str, Opening] = {}
         for number, phrase in sorted(phrases):
-            compiled = compile_phrase(phrase)
-            for first in compiled[0]:
-                self._shelf(first).append((number, first, compiled))
+            choices, *rest = compile_phrase(phrase)
+            for first in choices:
+                opening = openings.get(first)
+                if opening is None:
+                    opening = openings[first] = Opening(first, number)
+                    self._shelf(first).append(opening)
+                opening.add(number, tuple(rest))
 
-    def _shelf(self, first: str) -> list[tuple[int, str, Phrase]]:
-        """Return where a phrase that begins like this is filed: by its first word, if that is whole."""
+    def _shelf(self, first: str) -> list[Opening]:
+        """Return where phrases that begin like this are filed: by their first word, if that is whole."""
         if not first.isascii():
             return self._unspaced
         word, space, _ = first[1:].partition(" ")
@@ -104,14 +163,26 @@ class Phrasebook:
 
     def first(self, text: str) -> int | None:
         """Return the lowest number of a phrase that occurs in a text of plain form."""
-        best: int | None = None
-        shelves = [self._by_word[word] for word in set(text.split()) & self._by_word.keys()]
+        words = set(text.split())
+        best = _lowest(self._prefixes, text, words, NO_NUMBER) if words else NO_NUMBER
+        for word in words & self._by_word.keys():
+            best = _lowest(self._by_word[word], text, words, best)
         if not text.isascii():
-            shelves.append(self._unspaced)
-        for shelf in (*shelves, self._prefixes):
-            for number, first, phrase in shelf:
-                if best is not None and number >= best:
-                    break
-                if first in text and (len(phrase) == 1 or _occurs(first, phrase, text)):
-                    best = number
-        return best
+            best = _lowest(self._unspaced, text, words, best)
+        return None if best == NO_NUMBER else best
+
+
+def _lowest(shelf: list[Opening], text: str, words: set[str], best: int) -> int:
+    """Return the lowest number of a phrase on a shelf that a text says, if it is lower than the best so far."""
+    for opening in shelf:
+        if opening.lowest >= best:
+            break
+        if opening.first not in text:
+            continue
+        best = min(best, opening.alone)
+        for number, hallmarks, rest in opening.longer:
+            if number >= best:
+                break
+            if (hallmarks is None or not hallmarks.isdisjoint(words)) and _occurs(opening.first, rest, text):
+                best = number
+    return best
