@@ -12,58 +12,116 @@ import re
 from functools import cache
 from typing import Final
 
+from attrs import field, frozen
+
+from .folding import folded
+
 MASK: Final = "***"
 SCAN_MAX: Final = 4_000
 """How many characters are examined; what lies beyond is never shown."""
 
-_NAMED: Final = r"(?:key|token|secret|password|passwd|credential)s?"
+_NAMES: Final = ("key", "token", "secret", "password", "passwd", "credential")
+_NAMED: Final = rf"(?:{'|'.join(_NAMES)})s?"
 _VALUE: Final = r"[^\s\"'<>,;&)}\]]"
+_PREFIX: Final = (
+    r"(?:sk|rk|pk|csk|fw|tp|bce|xai|gsk|hf|r8|nvapi|pplx|tvly|gh[a-z]|github_pat|glpat|xox[a-z]"
+    r"|key|ak|jina|together|fk|ms|sess|ant)[-_]"
+)
 
-_RULES: Final = (
+
+@frozen
+class Rule:
+    """What looks like a key, and what is left of it.
+
+    Most messages hold nothing of the kind, and to see that must be cheap: a rule is tried only on a text which, folded
+    (`folding.py`), has one of the words that the rule `needs`, and in which its `sign` is found. Both follow from
+    `pattern`: they never rule out what it matches.
+    """
+
+    pattern: str
+    replacement: str
+    needs: tuple[str, ...] = field(kw_only=True)
+    sign: str | None = field(default=None, kw_only=True)
+    flags: int = field(default=0, kw_only=True)
+
+
+RULES: Final = (
     # Credentials in a URL: https://user:secret@host
-    (r"(://)[^\s/@:]{1,200}:[^\s/@]{1,400}@", 0, rf"\1{MASK}@"),
+    Rule(r"(://)[^\s/@:]{1,200}:[^\s/@]{1,400}@", rf"\1{MASK}@", needs=("@",)),
     # Authorization: Bearer xyz
-    (rf"\b(bearer|basic)(\s{{1,4}})(?!auth|token\b|scheme){_VALUE}+", re.IGNORECASE, rf"\1\2{MASK}"),
+    Rule(
+        rf"\b(bearer|basic)(\s{{1,4}})(?!auth|token\b|scheme){_VALUE}+",
+        rf"\1\2{MASK}",
+        needs=("bearer", "basic"),
+        flags=re.IGNORECASE,
+    ),
     # key=xyz, "api_key": "xyz", also where the quotes are escaped
-    (
+    Rule(
         rf"({_NAMED}(?:\\?[\"']?\s{{0,3}}=\s{{0,3}}\\?[\"']?|\\?[\"']\s{{0,3}}:\s{{0,3}}\\?[\"'])){_VALUE}+",
-        re.IGNORECASE,
         rf"\1{MASK}",
+        needs=_NAMES,
+        sign=rf"{_NAMED}\\?[\"']?\s{{0,3}}[=:]",
+        flags=re.IGNORECASE,
     ),
     # API key provided: xyz; token: xyz. An ordinary word after the colon is left standing.
-    (rf"(\bprovided\s{{0,3}}:\s{{0,3}}[\"'`(]?){_VALUE}+", re.IGNORECASE, rf"\1{MASK}"),
-    (
-        rf"((?i:{_NAMED})\s{{0,3}}:\s{{0,3}}[\"'`(]?)(?![A-Za-z]?[a-z]{{1,15}}[.,:]?(?:\s|$)){_VALUE}+",
-        0,
+    Rule(
+        rf"(\bprovided\s{{0,3}}:\s{{0,3}}[\"'`(]?){_VALUE}+",
         rf"\1{MASK}",
+        needs=("provided",),
+        flags=re.IGNORECASE,
+    ),
+    Rule(
+        rf"((?i:{_NAMED})\s{{0,3}}:\s{{0,3}}[\"'`(]?)(?![A-Za-z]?[a-z]{{1,15}}[.,:]?(?:\s|$)){_VALUE}+",
+        rf"\1{MASK}",
+        needs=_NAMES,
+        sign=rf"{_NAMED}\s{{0,3}}:",
     ),
     # Well-known prefixes: sk-, rk-, pk-, xai-, gsk_, hf_, nvapi-, pplx-, csk-, ghp_, AKIA, AIza, ya29., eyJ
-    (
-        (
-            r"(?<![A-Za-z0-9])(?:[srp]k|csk|fw|tp|bce|xai|gsk|hf|r8|nvapi|pplx|tvly|gh[a-z]|github_pat|glpat|xox[a-z]"
-            r"|key|ak|jina|together|fk|ms|sess|ant)[-_]"
-            r"(?=[A-Za-z0-9_*.-]{0,200}[0-9*A-Z])[A-Za-z0-9_*.+/=-]{4,}"
-        ),
-        0,
+    Rule(
+        rf"(?<![A-Za-z0-9]){_PREFIX}(?=[A-Za-z0-9_*.-]{{0,200}}[0-9*A-Z])[A-Za-z0-9_*.+/=-]{{4,}}",
         MASK,
+        needs=("-", "_"),
+        sign=_PREFIX,
     ),
-    (r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_*.+/=-]+", re.IGNORECASE, MASK),
-    (r"(?<![A-Za-z0-9])(?:AIza|AKIA|ASIA|ya29\.|eyJ|LTAI|AKID)[A-Za-z0-9_*.+/=-]{6,}", 0, MASK),
+    Rule(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_*.+/=-]+", MASK, needs=("sk-",), flags=re.IGNORECASE),
+    Rule(
+        r"(?<![A-Za-z0-9])(?:AIza|AKIA|ASIA|ya29\.|eyJ|LTAI|AKID)[A-Za-z0-9_*.+/=-]{6,}",
+        MASK,
+        needs=("aiza", "akia", "asia", "ya29.", "eyj", "ltai", "akid"),
+    ),
     # Any long run of letters and digits together: what else could a key look like?
-    (r"(?<![A-Za-z0-9])(?=[A-Za-z_]{0,64}[0-9])(?=[0-9_]{0,64}[A-Za-z])[A-Za-z0-9_]{20,}", 0, MASK),
+    Rule(
+        r"(?<![A-Za-z0-9])(?=[A-Za-z_]{0,64}[0-9])(?=[0-9_]{0,64}[A-Za-z])[A-Za-z0-9_]{20,}",
+        MASK,
+        needs=tuple("0123456789"),
+        sign=r"[a-z0-9_]{20}",
+    ),
     # UUIDs serve as keys, too
-    (r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b", 0, MASK),
+    Rule(
+        r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b",
+        MASK,
+        needs=("-",),
+        sign=r"-[0-9a-f]{4}-[0-9a-f]{4}-",
+    ),
     # Fragments that the provider has starred itself
-    (r"[A-Za-z0-9_-]{0,64}\*{4,}[A-Za-z0-9_-]{0,64}", 0, MASK),
+    Rule(r"[A-Za-z0-9_-]{0,64}\*{4,}[A-Za-z0-9_-]{0,64}", MASK, needs=("****",)),
 )
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff\ud800-\udfff]+")
 
 
 @cache
-def _compiled() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Compile the rules, once, when they are needed: not at import."""
-    return tuple((re.compile(pattern, flags), replacement) for pattern, flags, replacement in _RULES)
+def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """Compile a pattern once, when it is needed: not at import."""
+    return re.compile(pattern, flags)
+
+
+def may_match(rule: Rule, seen: str) -> bool:
+    """Whether a rule could match in a text that is `seen` in folded form; a cheap look, which errs on the safe side."""
+    for word in rule.needs:
+        if word in seen:
+            return rule.sign is None or _compiled(rule.sign).search(seen) is not None
+    return False
 
 
 def presentable(text: str, length_max: int) -> str:
@@ -73,9 +131,15 @@ def presentable(text: str, length_max: int) -> str:
     'Incorrect API key provided: *** Bye'
     """
     cut = len(text) > SCAN_MAX
-    text = " ".join(_CONTROL.sub(" ", text[:SCAN_MAX]).split())
+    text = text[:SCAN_MAX]
+    if not text.isprintable():
+        text = _CONTROL.sub(" ", text)
+    text = " ".join(text.split())
     if cut:  # the last word may be the beginning of a key
         text = text.rpartition(" ")[0]
-    for pattern, replacement in _compiled():
-        text = pattern.sub(replacement, text)
+    seen = folded(text)
+    for rule in RULES:
+        if may_match(rule, seen):
+            text = _compiled(rule.pattern, rule.flags).sub(rule.replacement, text)
+            seen = folded(text)
     return text if len(text) <= length_max else text[: length_max - 1].rstrip() + "…"

@@ -19,6 +19,8 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Final
 
+from .folding import folded
+
 STATED_MAX: Final = 10 * 366 * 86_400.0
 """A longer wait is not believed to be one: it is an absolute time, or noise."""
 
@@ -76,14 +78,22 @@ _DIGIT: Final = re.compile(r"\d")
 _PLAIN_RE: Final = re.compile(rf"{_NUMBER}\Z", re.ASCII)
 _PART_GROUPS: Final = rf"({_NUMBER})\s{{0,2}}({_UNIT})(?![a-z])"
 _WHOLE: Final = rf"(?:{_PART}\s{{0,2}}){{1,6}}\Z"
-_SENTENCES: Final = (
-    rf"\b{_LEAD}{_FILLER}[ :=~]{{1,3}}(?P<wait>{_SPAN})",
-    rf"\b(?:retry|try again|retry[ _-]after)(?: (?:after|in))?[ :=]{{1,3}}(?P<wait>{_BARE})",
-    rf"{_NOT_INSIDE}(?P<wait>{_SPAN}),? (?:before (?:trying|retrying|making|sending)|and (?:try|retry))",
-    rf"\b(?:in|after) (?P<wait>{_SPAN}),? (?:please )?(?:try|retry)",
-    rf"{_NOT_INSIDE}(?P<wait>{_SPAN})\s{{0,2}}(?:之后|之後|以后|后|後)[^\d。]{{0,6}}(?:重试|再试|重試|再試|重置|恢复|刷新|再次)",
-    rf"(?:请等待|等待|请稍等|请在)\s{{0,2}}(?P<wait>{_SPAN})",
+SENTENCES: Final = (
+    (rf"\b{_LEAD}{_FILLER}[ :=~]{{1,3}}(?P<wait>{_SPAN})", ("try", "wait", "reset", "available")),
+    (rf"\b(?:retry|try again|retry[ _-]after)(?: (?:after|in))?[ :=]{{1,3}}(?P<wait>{_BARE})", ("try",)),
+    (
+        rf"{_NOT_INSIDE}(?P<wait>{_SPAN}),? (?:before (?:trying|retrying|making|sending)|and (?:try|retry))",
+        (" before ", " and try", " and retry"),
+    ),
+    (rf"\b(?:in|after) (?P<wait>{_SPAN}),? (?:please )?(?:try|retry)", ("try",)),
+    (
+        rf"{_NOT_INSIDE}(?P<wait>{_SPAN})\s{{0,2}}(?:之后|之後|以后|后|後)[^\d。]{{0,6}}(?:重试|再试|重試|再試|重置|恢复|刷新|再次)",
+        ("后", "後"),
+    ),
+    (rf"(?:请等待|等待|请稍等|请在)\s{{0,2}}(?P<wait>{_SPAN})", ("等", "请在")),
 )
+"""How sentences ask for a wait, and words of which each, folded, has one: where there is none, it need not be tried."""
+
 _RESET_HEADER: Final = re.compile(
     r"(?:x-)?rate-?limit(?P<a>[a-z-]*)-reset(?P<b>[a-z-]*)\Z|anthropic-ratelimit-(?P<c>[a-z-]+)-reset\Z"
 )
@@ -126,7 +136,7 @@ def from_headers(headers: Mapping[str, str]) -> float | None:
     stated = headers.get("retry-after", "")
     if (wait := seconds(stated)) is not None:
         return wait
-    return _until(_http_date(stated), headers)
+    return _until(_http_date(stated), headers) if stated else None
 
 
 def from_limit_headers(headers: Mapping[str, str]) -> float | None:
@@ -138,7 +148,7 @@ def from_limit_headers(headers: Mapping[str, str]) -> float | None:
     >>> from_limit_headers({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s"})
     360.0
     """
-    waits = [wait for name in sorted(headers) if (wait := _limit_reset(name, headers)) is not None]
+    waits = [wait for name in headers if "-reset" in name and (wait := _limit_reset(name, headers)) is not None]
     return max(waits, default=None)
 
 
@@ -162,8 +172,9 @@ def from_prose(text: str) -> float | None:
     text = " ".join(text[:PROSE_MAX].split())
     if not _DIGIT.search(text):
         return None
-    for pattern in _SENTENCES:
-        if found := _regex(pattern).search(text):
+    seen = folded(text)
+    for pattern, words in SENTENCES:
+        if any(word in seen for word in words) and (found := _regex(pattern).search(text)):
             wait = found["wait"]
             return _sane(float(wait), 1.0) if _PLAIN_RE.match(wait) else _span(wait)
     return None
@@ -171,7 +182,7 @@ def from_prose(text: str) -> float | None:
 
 def _span(text: str) -> float | None:
     """Add up the parts of a duration."""
-    total = math.fsum(float(number) * UNITS[unit.lower()] for number, unit in _regex(_PART_GROUPS).findall(text))
+    total = math.fsum(float(number) * UNITS[folded(unit)] for number, unit in _regex(_PART_GROUPS).findall(text))
     return _sane(round(total, 9), 1.0)
 
 
@@ -198,8 +209,7 @@ def _http_date(text: str | None) -> float | None:
 
 def _until(moment: float | None, headers: Mapping[str, str]) -> float | None:
     """Return the time from the response's own date to a moment; one that has passed is no wait at all."""
-    sent = _http_date(headers.get("date"))
-    if moment is None or sent is None:
+    if moment is None or (sent := _http_date(headers.get("date"))) is None:
         return None
     return _sane(max(0.0, moment - sent), 1.0)
 
