@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 import httpx
@@ -54,6 +54,9 @@ from .phrases import Phrasebook
 MESSAGE_MAX: Final = 300
 HEADER_MAX: Final = 1_000
 CHAIN_MAX: Final = 16
+
+PROVIDERS_MAX: Final = 256
+"""Of how many providers it is remembered which dialect they speak."""
 
 LONG_WAIT: Final = 3_600.0
 """A limit with a longer stated wait is a quota, whatever it calls itself."""
@@ -178,6 +181,7 @@ def _weigh(layers: list[Layer], status: int | None, provider: str) -> Reason:
     )
 
 
+@lru_cache(PROVIDERS_MAX)
 def _dialect(provider: str | None) -> str:
     """Return which special rules apply to a provider: the name that they know, or nothing."""
     name = (provider or "").lower()

@@ -286,29 +286,30 @@ class _Reader:
         for found in _PAIR.finditer(text.replace('\\"', '"')):
             key, double, single, number = found.groups()
             value: object = double if double is not None else single
-            self.leaf(float(number) if number else value, key, "", layer, depth + 1)
+            self.leaf(float(number) if number else value, _bare(key), "", layer, depth + 1)
         start = _JSON_START.search(text)
         if start is not None and _says_something(text[: start.start()]):
             layer.say(len(PROSE_KEYS), depth, text[: start.start()])
         return len(layer.prose) > said
 
-    def walk(self, node: object, key: str, parent: str, layer: Layer, depth: int) -> None:
+    def walk(self, node: object, name: str, parent: str, layer: Layer, depth: int) -> None:
+        """Walk JSON that stands under the bare key `name`, in an object that stands under `parent`."""
         self.nodes += 1
         if self.nodes > NODES_MAX or depth > DEPTH_MAX:
             return
         if isinstance(node, dict):
-            for name, value in sorted(node.items()):
-                if _bare(name) not in SKIPPED_KEYS:
-                    self.walk(value, name, key, layer, depth + 1)
+            for key, value in sorted(node.items()):
+                inner = _bare(key)
+                if inner not in SKIPPED_KEYS:
+                    self.walk(value, inner, name, layer, depth + 1)
         elif isinstance(node, list):
             for item in node:
-                self.walk(item, key, parent, layer, depth + 1)
+                self.walk(item, name, parent, layer, depth + 1)
         else:
-            self.leaf(node, key, parent, layer, depth)
+            self.leaf(node, name, parent, layer, depth)
 
-    def leaf(self, value: object, key: str, parent: str, layer: Layer, depth: int) -> None:
+    def leaf(self, value: object, name: str, parent: str, layer: Layer, depth: int) -> None:
         """File one value under what its key says it is."""
-        name = _bare(key)
         if name in WAIT_FIELDS:
             layer.fields.append((name, value))
         if isinstance(value, bool) or value is None:
@@ -317,7 +318,7 @@ class _Reader:
             self.leaf_text(value, name, layer, depth)
         elif name in STATUS_KEYS or name == "error":
             digits = str(value).strip()[:12].removesuffix(".0")
-            layer.numbers.append(f"{_bare(parent)}.{name}={digits}".lstrip("."))
+            layer.numbers.append(f"{parent}.{name}={digits}".lstrip("."))
             if len(digits) == 3 and digits[0] in "45" and digits.isdecimal() and digits.isascii():
                 layer.statuses.append((depth, int(digits)))
 
@@ -339,12 +340,14 @@ def _bare(key: str) -> str:
 
 
 def _says_something(text: str) -> bool:
-    return any(map(str.isalpha, text[:PROSE_MAX]))
+    return text[:1].isalpha() or any(map(str.isalpha, text[:PROSE_MAX]))
 
 
 def _split_json(text: str) -> tuple[str, Any, str]:
     """Return what stands before the first JSON in a text, the JSON (``None`` where there is none), and the rest."""
-    for version in (text, text.replace("\\n", "\n").replace('\\"', '"')):
+    if "{" not in text:
+        return text, None, ""
+    for version in _unquoted(text):
         for tried, start in enumerate(_JSON_START.finditer(version)):
             if tried >= DECODE_TRIES:
                 break
@@ -353,9 +356,14 @@ def _split_json(text: str) -> tuple[str, Any, str]:
             except (ValueError, RecursionError):
                 continue
             return version[: start.start()], node, version[end:]
-        if "\\" not in text:
-            break
     return text, None, ""
+
+
+def _unquoted(text: str) -> Iterator[str]:
+    """Yield a text, and what it says if it was quoted once too often."""
+    yield text
+    if "\\" in text:
+        yield text.replace("\\n", "\n").replace('\\"', '"')
 
 
 def _sse_payloads(text: str) -> Iterator[str]:

@@ -10,8 +10,8 @@ marks mean something:
 - `` .. `` stands for anything up to `GAP_MAX` characters, within one sentence.
 
 There are no regular expressions here: everything is `str.find` in a bounded window, so no text, however hostile, takes
-more than linear time. A `Phrasebook` looks for many phrases at once. It files them by their first word and tries only
-those whose first word occurs in the text, and of those that go on after a gap only those of whose further words one
+more than linear time. A `Phrasebook` looks for many phrases at once. It files them by their first two words and tries only
+those whose first words occur in the text, and of those that go on after a gap only those of whose further words one
 does, too.
 """
 
@@ -141,6 +141,7 @@ class Phrasebook:
     """
 
     def __init__(self, phrases: Iterable[tuple[int, str]]) -> None:
+        self._by_words: dict[tuple[str, str], list[Opening]] = {}
         self._by_word: dict[str, list[Opening]] = {}
         self._prefixes: list[Opening] = []
         self._unspaced: list[Opening] = []
@@ -155,18 +156,28 @@ class Phrasebook:
                 opening.add(number, tuple(rest))
 
     def _shelf(self, first: str) -> list[Opening]:
-        """Return where phrases that begin like this are filed: by their first word, if that is whole."""
+        """Return where phrases that begin like this are filed: by their first words, if those are whole."""
         if not first.isascii():
             return self._unspaced
-        word, space, _ = first[1:].partition(" ")
-        return self._by_word.setdefault(word, []) if space else self._prefixes
+        match first[1:].split(" ")[:-1]:
+            case []:
+                return self._prefixes
+            case [word]:
+                return self._by_word.setdefault(word, [])
+            case [word, another, *_]:
+                return self._by_words.setdefault((word, another), [])
 
     def first(self, text: str) -> int | None:
         """Return the lowest number of a phrase that occurs in a text of plain form."""
-        words = set(text.split())
-        best = _lowest(self._prefixes, text, words, NO_NUMBER) if words else NO_NUMBER
-        for word in words & self._by_word.keys():
+        if not text:
+            return None
+        ordered = text.split()
+        words = set(ordered)
+        best = _lowest(self._prefixes, text, words, NO_NUMBER)
+        for word in self._by_word.keys() & words:
             best = _lowest(self._by_word[word], text, words, best)
+        for pair in self._by_words.keys() & zip(ordered, ordered[1:], strict=False):
+            best = _lowest(self._by_words[pair], text, words, best)
         if not text.isascii():
             best = _lowest(self._unspaced, text, words, best)
         return None if best == NO_NUMBER else best
@@ -179,7 +190,8 @@ def _lowest(shelf: list[Opening], text: str, words: set[str], best: int) -> int:
             break
         if opening.first not in text:
             continue
-        best = min(best, opening.alone)
+        if opening.alone < best:
+            best = opening.alone
         for number, hallmarks, rest in opening.longer:
             if number >= best:
                 break
