@@ -168,17 +168,16 @@ def _weigh(layers: list[Layer], status: int | None, provider: str) -> Reason:
         for number in layer.numbers:
             if number in VENDOR_CODES:
                 return VENDOR_CODES[number]
-    said: list[Rule] = []
-    for where in (Where.CODE, Where.PROSE):
-        said += _said(layers, where, provider)
-        if (reason := _strongest(said, Strength.SPECIFIC)) is not None:
-            return reason
-    return (
-        _strongest(said, Strength.GENERIC)
-        or _by_status([*(layer.status for layer in layers), status])
-        or _strongest(said, Strength.HINT)
-        or Reason.UNKNOWN
-    )
+    generic: Reason | None = None
+    hint: Reason | None = None
+    for rule in _said(layers, provider):
+        if rule.strength is Strength.SPECIFIC:
+            return rule.reason
+        if rule.strength is Strength.GENERIC:
+            generic = generic or rule.reason
+        else:
+            hint = hint or rule.reason
+    return generic or _by_status(layers, status) or hint or Reason.UNKNOWN
 
 
 @lru_cache(PROVIDERS_MAX)
@@ -188,18 +187,16 @@ def _dialect(provider: str | None) -> str:
     return next((known for known in DIALECTS if known in name), "")
 
 
-def _said(layers: list[Layer], where: Where, provider: str) -> Iterator[Rule]:
-    """Yield the best rule that fits what each layer says in one place, the innermost layer's first."""
-    book = _rules(where, provider)
+def _said(layers: list[Layer], provider: str) -> Iterator[Rule]:
+    """Yield the best rule for what each layer says: codes before prose, the innermost layer first."""
+    book = _rules(Where.CODE, provider)
     for layer in layers:
-        rank = book.first(layer.codes_plain if where is Where.CODE else layer.prose_plain)
-        if rank is not None:
+        if layer.words and (rank := book.first(layer.codes_plain)) is not None:
             yield RANKED[rank]
-
-
-def _strongest(said: list[Rule], strength: Strength) -> Reason | None:
-    """Return the reason of the first rule of this strength, which is the strongest that is left."""
-    return next((rule.reason for rule in said if rule.strength is strength), None)
+    book = _rules(Where.PROSE, provider)
+    for layer in layers:
+        if layer.prose and (rank := book.first(layer.prose_plain)) is not None:
+            yield RANKED[rank]
 
 
 def _says(layers: list[Layer], *kinds: tuple[str, ...]) -> int | None:
@@ -209,11 +206,11 @@ def _says(layers: list[Layer], *kinds: tuple[str, ...]) -> int | None:
     return min((number for number in numbers if number is not None), default=None)
 
 
-def _by_status(statuses: list[int | None]) -> Reason | None:
-    """Return what the first status that says anything says."""
-    for status in statuses:
-        if status is not None and (status in STATUSES or 500 <= status <= 599):
-            return STATUSES.get(status, Reason.SERVER_ERROR)
+def _by_status(layers: list[Layer], status: int | None) -> Reason | None:
+    """Return what the first status that says anything says: one in the body, the innermost layer's first, or HTTP's."""
+    for said in (*[layer.status for layer in layers], status):
+        if said is not None and (said in STATUSES or 500 <= said <= 599):
+            return STATUSES.get(said, Reason.SERVER_ERROR)
     return None
 
 
@@ -244,16 +241,13 @@ def _stated_wait(reason: Reason, headers: Mapping[str, str], layers: list[Layer]
     if (wait := waits.from_headers(headers)) is not None:
         return wait
     for layer in layers:
-        if (wait := waits.from_fields(layer.fields)) is not None:
+        if layer.fields and (wait := waits.from_fields(layer.fields)) is not None:
             return wait
-    for text in _sentences(layers):
-        if (wait := waits.from_prose(text)) is not None:
-            return wait
+    for layer in layers:
+        for _, _, text in layer.prose:
+            if (wait := waits.from_prose(text)) is not None:
+                return wait
     return waits.from_limit_headers(headers) if reason in {Reason.RATE_LIMIT, Reason.QUOTA} else None
-
-
-def _sentences(layers: list[Layer]) -> Iterator[str]:
-    return (text for layer in layers for _, _, text in layer.prose)
 
 
 # -- Odds and ends -----------------------------------------------------------------------------------------------

@@ -20,10 +20,12 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final
 
 from attrs import define, field
 
+from .folding import folded
 from .waits import FIELDS as WAIT_FIELDS
 
 TEXT_MAX: Final = 65_536
@@ -117,13 +119,13 @@ SKIPPED_KEYS: Final = frozenset(
 
 # Each begins with a set of characters, for only then does the engine skip quickly what cannot match.
 _CAMEL: Final = re.compile(r"[A-Z](?:(?<=[a-z][A-Z])|(?<=[A-Z][A-Z])(?=[a-z]))")
-_URL: Final = re.compile(r"\bhttps?://[^\s\"'<>()]+", re.IGNORECASE)
+_URL: Final = re.compile(r"[hH](?<!\w[hH])(?i:ttps?)://[^\s\"'<>()]+")
 _NUMBER: Final = re.compile(r"\d(?:[\d.,:]*\d)?")
-_STOP: Final = re.compile(
-    r"[.!?;。！？；…\n](?:(?<=[.!?;])(?=\s|$)|(?<=[。！？；…])|(?<=\n)\s*\n)"  # noqa: RUF001 - other scripts' full stops
-)
+_STOP: Final = r"[.!?;。！？；…\n](?:(?<=[.!?;])(?=\s|$)|(?<=[。！？；…])|(?<=\n)\s*\n)"  # noqa: RUF001 - other scripts' stops
 _STATUS_DIGITS: Final = re.compile(r"[45]\d\d")
-_PER: Final = re.compile(r"\s?/\s?(?=(?:s|sec|second|min|minute|hr|hour|day|week|month)s?\b)", re.IGNORECASE)
+_PER: Final = re.compile(
+    r"[\s/](?:(?<=/)|(?<=\s)/)\s?(?=(?:s|sec|second|min|minute|hr|hour|day|week|month)s?\b)", re.IGNORECASE
+)
 _GAP: Final = re.compile(r"(?:[^\w#\x01]|_)+")
 _ASCII_GAPS: Final = bytes(
     code if chr(code).isalnum() or chr(code) == "#" else ord("." if code == 1 else " ") for code in range(128)
@@ -135,11 +137,16 @@ _JSON_START: Final = re.compile(r"\{\s*[\"'\\}]|\[\s*\{")
 _PAIR: Final = re.compile(
     r"[\"'](\w{1,40})[\"']\s{0,9}:\s{0,9}(?:\"((?:[^\"\\]|\\.)*)\"?|'((?:[^'\\]|\\.)*)'?|(\d{1,15}(?:\.\d{1,9})?))"
 )
-_PROSE_STATUS: Final = re.compile(
-    r"\b(?:http(?:/\d(?:\.\d)?)?|http[ _-]?status|status|status[ _]?code|http error|error code|api error)"
-    r"[\"')]?\s{0,3}[:=]?\s{0,3}[\"'(]?([45]\d\d)\b(?![.,]?\d)",
-    re.IGNORECASE,
+_STATUS_TOLD: Final = (
+    r"(?:http(?:/\d(?:\.\d)?)?|http[ _-]?status|status|status[ _]?code|http error|error code|api error)"
+    r"[\"')]?\s{0,3}[:=]?\s{0,3}[\"'(]?([45]\d\d)"
 )
+"""How a sentence mentions a status; what stands around it is asked by `_prose_status`."""
+
+_CJK: Final = "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+_UNSPACED: Final = f" (?={_CJK})|(?<={_CJK}) "
+"""What finds a space beside Chinese, Japanese or Korean."""
+
 _HTML: Final = re.compile(r"\s*(?:<!doctype html|<html|<head|<body|<h1|<center)", re.IGNORECASE)
 _HTML_TITLE: Final = re.compile(r"<(title|h1)\b[^>]{0,200}>([^<]{0,300})", re.IGNORECASE)
 _HTML_NOISE: Final = re.compile(r"<!--.{0,2000}?-->|<[^>]{0,2000}>", re.DOTALL)
@@ -148,10 +155,9 @@ _JSON: Final = json.JSONDecoder()
 
 
 @cache
-def _unspaced() -> re.Pattern[str]:
-    """Return what finds a space beside Chinese, Japanese or Korean; its tables are dear, and mostly not needed."""
-    cjk = "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
-    return re.compile(f" (?={cjk})|(?<={cjk}) ")
+def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """Compile what is dear and mostly not needed, or not at once, when it is."""
+    return re.compile(pattern, flags)
 
 
 def plain(text: str) -> str:
@@ -163,12 +169,12 @@ def plain(text: str) -> str:
     if "/" in text:
         text = _PER.sub(" per ", _URL.sub(" ", text))
     text = _CAMEL.sub(_set_apart, text).casefold().replace("'", "").replace("\u2019", "")
-    text = _STOP.sub(" \x01 ", _NUMBER.sub("#", text))
+    text = _compiled(_STOP).sub(" \x01 ", _NUMBER.sub("#", text))
     if text.isascii():
         return f" {' '.join(text.encode().translate(_ASCII_GAPS).decode().split())} "
     text = " " + _GAP.sub(" ", text).strip() + " "
     if not text.isascii():
-        text = _unspaced().sub("", text)
+        text = _compiled(_UNSPACED).sub("", text)
     return text.replace("\x01", ".")
 
 
@@ -217,7 +223,7 @@ class Layer:
     def message(self) -> str:
         """The sentence to show: the one under the best key, or else the codes."""
         if self.prose:
-            return min(self.prose, key=lambda item: item[:2])[2]
+            return min(self.prose, key=itemgetter(0, 1))[2]
         return ", ".join(self.words[:3])
 
     @property
@@ -230,8 +236,8 @@ class Layer:
         text = text[:PROSE_MAX]
         if _says_something(text) and len(self.prose) < PROSE_ITEMS_MAX:
             self.prose.append((rank, depth, text))
-            if _STATUS_DIGITS.search(text) and (found := _PROSE_STATUS.search(text)):
-                self.statuses.append((-1, int(found[1])))
+            if (status := _prose_status(text)) is not None:
+                self.statuses.append((-1, status))
 
 
 def gather(text: str) -> list[Layer]:
@@ -337,6 +343,14 @@ _PROSE_RANK: Final = {key: rank for rank, key in enumerate(PROSE_KEYS)}
 def _bare(key: str) -> str:
     """Return a key without the marks that divide its words: ``Error-Code`` and ``error_code`` are one."""
     return key.casefold().replace("_", "").replace("-", "")
+
+
+def _prose_status(text: str) -> int | None:
+    """Return the status that a sentence mentions as such; the cheap looks come first."""
+    if not (_STATUS_DIGITS.search(text) and _compiled(_STATUS_TOLD).search(folded(text))):
+        return None
+    found = _compiled(rf"\b{_STATUS_TOLD}\b(?![.,]?\d)", re.IGNORECASE).search(text)
+    return int(found[1]) if found else None
 
 
 def _says_something(text: str) -> bool:

@@ -12,9 +12,7 @@ import re
 from functools import cache
 from typing import Final
 
-from attrs import field, frozen
-
-from .folding import folded
+from .folding import folded, has_one
 
 MASK: Final = "***"
 SCAN_MAX: Final = 4_000
@@ -29,82 +27,77 @@ _PREFIX: Final = (
 )
 
 
-@frozen
-class Rule:
-    """What looks like a key, and what is left of it.
+Rule = tuple[str, int, str, tuple[str, ...], str]
+"""What looks like a key: an expression, its flags, what is put in place of it; words, and a sign.
 
-    Most messages hold nothing of the kind, and to see that must be cheap: a rule is tried only on a text which, folded
-    (`folding.py`), has one of the words that the rule `needs`, and in which its `sign` is found. Both follow from
-    `pattern`: they never rule out what it matches.
-    """
+Most messages hold nothing of the kind, and to see that must be cheap. So the expression is tried only where the text,
+folded (`folding.py`), has one of the words, and where the sign, an expression as well, is found in it. Both follow from
+what they spare: they never rule out what it matches. They are not told what stands before or after, for folding may
+change which letters those are.
+"""
 
-    pattern: str
-    replacement: str
-    needs: tuple[str, ...] = field(kw_only=True)
-    sign: str | None = field(default=None, kw_only=True)
-    flags: int = field(default=0, kw_only=True)
-
-
-RULES: Final = (
+RULES: Final[tuple[Rule, ...]] = (
     # Credentials in a URL: https://user:secret@host
-    Rule(r"(://)[^\s/@:]{1,200}:[^\s/@]{1,400}@", rf"\1{MASK}@", needs=("@",)),
+    (r"(://)[^\s/@:]{1,200}:[^\s/@]{1,400}@", 0, rf"\1{MASK}@", ("@",), ""),
     # Authorization: Bearer xyz
-    Rule(
+    (
         rf"\b(bearer|basic)(\s{{1,4}})(?!auth|token\b|scheme){_VALUE}+",
+        re.IGNORECASE,
         rf"\1\2{MASK}",
-        needs=("bearer", "basic"),
-        flags=re.IGNORECASE,
+        ("bearer", "basic"),
+        "",
     ),
     # key=xyz, "api_key": "xyz", also where the quotes are escaped
-    Rule(
+    (
         rf"({_NAMED}(?:\\?[\"']?\s{{0,3}}=\s{{0,3}}\\?[\"']?|\\?[\"']\s{{0,3}}:\s{{0,3}}\\?[\"'])){_VALUE}+",
+        re.IGNORECASE,
         rf"\1{MASK}",
-        needs=_NAMES,
-        sign=rf"{_NAMED}\\?[\"']?\s{{0,3}}[=:]",
-        flags=re.IGNORECASE,
+        _NAMES,
+        rf"{_NAMED}\\?[\"']?\s{{0,3}}[=:]",
     ),
     # API key provided: xyz; token: xyz. An ordinary word after the colon is left standing.
-    Rule(
-        rf"(\bprovided\s{{0,3}}:\s{{0,3}}[\"'`(]?){_VALUE}+",
-        rf"\1{MASK}",
-        needs=("provided",),
-        flags=re.IGNORECASE,
-    ),
-    Rule(
+    (rf"(\bprovided\s{{0,3}}:\s{{0,3}}[\"'`(]?){_VALUE}+", re.IGNORECASE, rf"\1{MASK}", ("provided",), ""),
+    (
         rf"((?i:{_NAMED})\s{{0,3}}:\s{{0,3}}[\"'`(]?)(?![A-Za-z]?[a-z]{{1,15}}[.,:]?(?:\s|$)){_VALUE}+",
+        0,
         rf"\1{MASK}",
-        needs=_NAMES,
-        sign=rf"{_NAMED}\s{{0,3}}:",
+        _NAMES,
+        rf"{_NAMED}\s{{0,3}}:",
     ),
     # Well-known prefixes: sk-, rk-, pk-, xai-, gsk_, hf_, nvapi-, pplx-, csk-, ghp_, AKIA, AIza, ya29., eyJ
-    Rule(
+    (
         rf"(?<![A-Za-z0-9]){_PREFIX}(?=[A-Za-z0-9_*.-]{{0,200}}[0-9*A-Z])[A-Za-z0-9_*.+/=-]{{4,}}",
+        0,
         MASK,
-        needs=("-", "_"),
-        sign=_PREFIX,
+        ("-", "_"),
+        _PREFIX,
     ),
-    Rule(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_*.+/=-]+", MASK, needs=("sk-",), flags=re.IGNORECASE),
-    Rule(
+    (r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_*.+/=-]+", re.IGNORECASE, MASK, ("sk-",), ""),
+    (
         r"(?<![A-Za-z0-9])(?:AIza|AKIA|ASIA|ya29\.|eyJ|LTAI|AKID)[A-Za-z0-9_*.+/=-]{6,}",
+        0,
         MASK,
-        needs=("aiza", "akia", "asia", "ya29.", "eyj", "ltai", "akid"),
+        ("aiza", "akia", "asia", "ya29.", "eyj", "ltai", "akid"),
+        "",
     ),
     # Any long run of letters and digits together: what else could a key look like?
-    Rule(
+    (
         r"(?<![A-Za-z0-9])(?=[A-Za-z_]{0,64}[0-9])(?=[0-9_]{0,64}[A-Za-z])[A-Za-z0-9_]{20,}",
+        0,
         MASK,
-        needs=tuple("0123456789"),
-        sign=r"[a-z0-9_]{20}",
+        tuple("0123456789"),
+        r"[a-z0-9_]{20}",
     ),
     # UUIDs serve as keys, too
-    Rule(
+    (
         r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b",
+        0,
         MASK,
-        needs=("-",),
-        sign=r"-[0-9a-f]{4}-[0-9a-f]{4}-",
+        ("-",),
+        r"-[0-9a-f]{4}-[0-9a-f]{4}-",
     ),
     # Fragments that the provider has starred itself
-    Rule(r"[A-Za-z0-9_-]{0,64}\*{4,}[A-Za-z0-9_-]{0,64}", MASK, needs=("****",)),
+    (r"[A-Za-z0-9_-]{0,64}\*{4,}[A-Za-z0-9_-]{0,64}", 0, MASK, ("****",), ""),
 )
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff\ud800-\udfff]+")
@@ -118,10 +111,8 @@ def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
 
 def may_match(rule: Rule, seen: str) -> bool:
     """Whether a rule could match in a text that is `seen` in folded form; a cheap look, which errs on the safe side."""
-    for word in rule.needs:
-        if word in seen:
-            return rule.sign is None or _compiled(rule.sign).search(seen) is not None
-    return False
+    *_, words, sign = rule
+    return has_one(seen, words) and (not sign or _compiled(sign).search(seen) is not None)
 
 
 def presentable(text: str, length_max: int) -> str:
@@ -140,6 +131,7 @@ def presentable(text: str, length_max: int) -> str:
     seen = folded(text)
     for rule in RULES:
         if may_match(rule, seen):
-            text = _compiled(rule.pattern, rule.flags).sub(rule.replacement, text)
+            pattern, flags, replacement, *_ = rule
+            text = _compiled(pattern, flags).sub(replacement, text)
             seen = folded(text)
     return text if len(text) <= length_max else text[: length_max - 1].rstrip() + "…"

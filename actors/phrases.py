@@ -10,9 +10,9 @@ marks mean something:
 - `` .. `` stands for anything up to `GAP_MAX` characters, within one sentence.
 
 There are no regular expressions here: everything is `str.find` in a bounded window, so no text, however hostile, takes
-more than linear time. A `Phrasebook` looks for many phrases at once. It files them by their first two words and tries only
-those whose first words occur in the text, and of those that go on after a gap only those of whose further words one
-does, too.
+more than linear time. A `Phrasebook` looks for many phrases at once. It files them by their first two words and tries
+only those whose first words occur in the text. Of those that go on after a gap, it tries only those of whose further
+words one occurs, too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import re
 import sys
 from collections.abc import Iterable
 from functools import cache
-from typing import Final, NamedTuple
+from itertools import pairwise
+from typing import Final
 
 from .evidence import plain
 
@@ -97,14 +98,6 @@ def _longest_word(choice: str) -> str:
     return max(choice.split(" ")[1:-1], key=len, default="") if choice.isascii() else ""
 
 
-class Longer(NamedTuple):
-    """A phrase that goes on after its first piece, under its number."""
-
-    number: int
-    hallmarks: frozenset[str] | None
-    rest: Phrase
-
-
 class Opening:
     """How phrases begin: all that have the same choice for their first piece.
 
@@ -112,7 +105,7 @@ class Opening:
         first: that choice.
         lowest: the lowest number of them all.
         alone: the lowest number of those that are nothing but this, `NO_NUMBER` where there is none.
-        longer: the others, by their numbers.
+        longer: the others, by their numbers, each with its hallmarks and the pieces with which it goes on.
 
     """
 
@@ -122,12 +115,12 @@ class Opening:
         self.first = first
         self.lowest = lowest
         self.alone = NO_NUMBER
-        self.longer: list[Longer] = []
+        self.longer: list[tuple[int, frozenset[str] | None, Phrase]] = []
 
     def add(self, number: int, rest: Phrase) -> None:
         """Add a phrase; the one with the lowest number comes first."""
         if rest:
-            self.longer.append(Longer(number, _hallmarks(rest), rest))
+            self.longer.append((number, _hallmarks(rest), rest))
         else:
             self.alone = min(self.alone, number)
 
@@ -159,13 +152,10 @@ class Phrasebook:
         """Return where phrases that begin like this are filed: by their first words, if those are whole."""
         if not first.isascii():
             return self._unspaced
-        match first[1:].split(" ")[:-1]:
-            case []:
-                return self._prefixes
-            case [word]:
-                return self._by_word.setdefault(word, [])
-            case [word, another, *_]:
-                return self._by_words.setdefault((word, another), [])
+        whole = first[1:].split(" ")[:-1]
+        if len(whole) > 1:
+            return self._by_words.setdefault((whole[0], whole[1]), [])
+        return self._by_word.setdefault(whole[0], []) if whole else self._prefixes
 
     def first(self, text: str) -> int | None:
         """Return the lowest number of a phrase that occurs in a text of plain form."""
@@ -173,11 +163,12 @@ class Phrasebook:
             return None
         ordered = text.split()
         words = set(ordered)
-        best = _lowest(self._prefixes, text, words, NO_NUMBER)
+        best = NO_NUMBER
+        for pair in self._by_words.keys() & pairwise(ordered):
+            best = _lowest(self._by_words[pair], text, words, best)
         for word in self._by_word.keys() & words:
             best = _lowest(self._by_word[word], text, words, best)
-        for pair in self._by_words.keys() & zip(ordered, ordered[1:], strict=False):
-            best = _lowest(self._by_words[pair], text, words, best)
+        best = _lowest(self._prefixes, text, words, best)
         if not text.isascii():
             best = _lowest(self._unspaced, text, words, best)
         return None if best == NO_NUMBER else best
@@ -190,8 +181,7 @@ def _lowest(shelf: list[Opening], text: str, words: set[str], best: int) -> int:
             break
         if opening.first not in text:
             continue
-        if opening.alone < best:
-            best = opening.alone
+        best = min(best, opening.alone)
         for number, hallmarks, rest in opening.longer:
             if number >= best:
                 break

@@ -19,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Final
 
-from .folding import folded
+from .folding import folded, has_one
 
 STATED_MAX: Final = 10 * 366 * 86_400.0
 """A longer wait is not believed to be one: it is an absolute time, or noise."""
@@ -133,10 +133,11 @@ def from_headers(headers: Mapping[str, str]) -> float | None:
     """
     if (wait := seconds(headers.get("retry-after-ms"), 0.001)) is not None:
         return wait
-    stated = headers.get("retry-after", "")
-    if (wait := seconds(stated)) is not None:
-        return wait
-    return _until(_http_date(stated), headers) if stated else None
+    stated = headers.get("retry-after")
+    if not stated:
+        return None
+    wait = seconds(stated)
+    return wait if wait is not None else _until(_http_date(stated), headers)
 
 
 def from_limit_headers(headers: Mapping[str, str]) -> float | None:
@@ -169,12 +170,12 @@ def from_prose(text: str) -> float | None:
     (90.0, 30.0)
     >>> from_prose("timed out after 120s")
     """
-    text = " ".join(text[:PROSE_MAX].split())
-    if not _DIGIT.search(text):
+    if not _DIGIT.search(text, 0, PROSE_MAX):
         return None
+    text = " ".join(text[:PROSE_MAX].split())
     seen = folded(text)
     for pattern, words in SENTENCES:
-        if any(word in seen for word in words) and (found := _regex(pattern).search(text)):
+        if has_one(seen, words) and (found := _regex(pattern).search(text)):
             wait = found["wait"]
             return _sane(float(wait), 1.0) if _PLAIN_RE.match(wait) else _span(wait)
     return None
