@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -203,6 +204,29 @@ def test_of_two_exhausted_limits_the_longer_counts() -> None:
 
 def test_the_more_trustworthy_field_counts() -> None:
     assert waits.from_fields([("estimatedtime", 90), ("retrydelay", "3s")]) == 3
+
+
+asking = st.sampled_from(
+    [
+        *("try again in 5s", "re-try your request: 5 s", "retry-after 12", "WA\u0130T 5 s", "ava\u0131lable in 2h"),
+        *("re\u017fets in 2h", "5 s before retrying", "30 \u017f and retry", "in 5 minutes, please try"),
+        *("5小时后重置", "30秒之後再试", "请等待30秒", "请在 30 秒", "等待 5 秒", "请稍等5秒"),
+    ]
+)
+
+
+@given(st.lists(asking | st.text(max_size=5), max_size=4).map(" ".join))
+def test_a_sentence_is_read_as_if_every_form_had_been_tried(text: str) -> None:
+    text = " ".join(text.split())
+    found = (re.search(pattern, text, re.IGNORECASE) for pattern, _ in waits.SENTENCES)
+    first = next((match["wait"] for match in found if match), None)
+    expected = None if first is None else waits.from_prose(f"try again in {first}.")
+    assert waits.from_prose(text) == expected
+
+
+@pytest.mark.parametrize("text", ["try again in 30 \u017f", "wait 5 M\u0130N", "retry in 5 m\u0131nutes"])
+def test_a_unit_in_odd_letters_is_that_unit(text: str) -> None:
+    assert waits.from_prose(text) in {30, 300}
 
 
 @given(st.text(), st.dictionaries(st.text(max_size=30), st.text(max_size=60), max_size=5))
