@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from .folding import folded, has_one
@@ -26,6 +26,12 @@ STATED_MAX: Final = 10 * 366 * 86_400.0
 
 PROSE_MAX: Final = 4_096
 """How many characters of a text are looked at."""
+
+DATE_MAX: Final = 64
+"""A longer text is not read as a date."""
+
+DATES_KEPT: Final = 64
+"""How many dates are remembered: all answers of one second bear the same one, and each is asked for it repeatedly."""
 
 UNITS: Final[dict[str, float]] = {
     **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds", "毫秒"), 0.001),
@@ -183,7 +189,7 @@ def from_prose(text: str) -> float | None:
 
 def _span(text: str) -> float | None:
     """Add up the parts of a duration."""
-    total = math.fsum(float(number) * UNITS[folded(unit)] for number, unit in _regex(_PART_GROUPS).findall(text))
+    total = math.fsum([float(number) * UNITS[folded(unit)] for number, unit in _regex(_PART_GROUPS).findall(text)])
     return _sane(round(total, 9), 1.0)
 
 
@@ -197,9 +203,13 @@ def _sane(number: float, unit: float) -> float | None:
 
 def _http_date(text: str | None) -> float | None:
     """Return an HTTP or ISO date as seconds since the epoch."""
-    if not text or len(text) > 64:
-        return None
-    for read in (datetime.fromisoformat, parsedate_to_datetime):
+    return _moment(text) if text and len(text) <= DATE_MAX else None
+
+
+@lru_cache(DATES_KEPT)
+def _moment(text: str) -> float | None:
+    readers = (datetime.fromisoformat, parsedate_to_datetime) if text[0].isdigit() else (parsedate_to_datetime,)
+    for read in readers:
         try:
             moment = read(text)
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
