@@ -244,7 +244,8 @@ def gather(text: str) -> list[Layer]:
     """Take a body apart; the innermost layer comes first, and there is always one."""
     reader = _Reader()
     reader.read_body(text[:TEXT_MAX].lstrip("\ufeff"))
-    return sorted(reader.layers, key=lambda layer: -layer.depth)
+    reader.layers.sort(key=lambda layer: -layer.depth)
+    return reader.layers
 
 
 class _Reader:
@@ -361,7 +362,8 @@ def _split_json(text: str) -> tuple[str, Any, str]:
     """Return what stands before the first JSON in a text, the JSON (``None`` where there is none), and the rest."""
     if "{" not in text:
         return text, None, ""
-    for version in _unquoted(text):
+    versions = (text, text.replace("\\n", "\n").replace('\\"', '"')) if "\\" in text else (text,)
+    for version in versions:
         for tried, start in enumerate(_JSON_START.finditer(version)):
             if tried >= DECODE_TRIES:
                 break
@@ -371,13 +373,6 @@ def _split_json(text: str) -> tuple[str, Any, str]:
                 continue
             return version[: start.start()], node, version[end:]
     return text, None, ""
-
-
-def _unquoted(text: str) -> Iterator[str]:
-    """Yield a text, and what it says if it was quoted once too often."""
-    yield text
-    if "\\" in text:
-        yield text.replace("\\n", "\n").replace('\\"', '"')
 
 
 def _sse_payloads(text: str) -> Iterator[str]:
