@@ -38,7 +38,7 @@ from attrs import field, frozen
 from children import HERE, Child, ChildDied, environment, tell, upstream
 from environments import CONTESTANTS, CONTESTANTS_ALL, OURS, Contestant, Unavailable, python_for
 from measuring import Core
-from tables import CALLERS, Book, Figure, Reading
+from tables import CALLERS, HOP, Book, Figure, Reading
 
 MICROSECONDS: Final = "µs of CPU"
 KINDS: Final = {
@@ -162,7 +162,7 @@ def hop(bench: Bench) -> Iterator[Figure]:
     part = "One failover hop, from the first provider's answer to the next request, measured at the provider"
     kind = "plain, every request fails over once"
     for _, who, values in contested(bench, [(kind, 1)], hops=True):
-        yield Figure(part, "a hop", who, "µs", bench.scaled(values), callers=1)
+        yield Figure(part, HOP, who, "µs", bench.scaled(values), callers=1)
 
 
 Contested = Iterator[tuple[tuple[str, int], str, list[Reading]]]

@@ -12,6 +12,8 @@ from attrs import field, frozen
 from environments import CONTESTANTS_ALL, LIMIT, OURS
 
 CALLERS: Final = (1, 16, 128)
+SUMMARY_CALLERS: Final = 16
+HOP: Final = "a hop"
 PEERS: Final = {contestant.name for contestant in CONTESTANTS_ALL if contestant.is_peer}
 
 
@@ -78,7 +80,7 @@ class Book:
 
     def told(self) -> str:
         """Return all of it for people."""
-        pieces = [self.machine]
+        pieces = [self.machine, *summary(self.figures)]
         parts = list(dict.fromkeys(figure.part for figure in self.figures))
         for part in parts:
             figures = [figure for figure in self.figures if figure.part == part]
@@ -87,6 +89,29 @@ class Book:
         if self.skipped:
             pieces.append("## Left out\n\n" + "\n".join(f"- {line}" for line in self.skipped))
         return "\n\n".join(pieces)
+
+
+def summary(figures: Iterable[Figure]) -> Iterator[str]:
+    """Return the table that comes first: every contestant at one load, a case beside the other."""
+    chosen = [figure for figure in figures if figure.callers == SUMMARY_CALLERS or figure.case == HOP]
+    cases = list(dict.fromkeys(figure.case for figure in chosen))
+    if not cases:
+        return
+    rows = [
+        f"## In short: µs of CPU a request at {SUMMARY_CALLERS} concurrent requests; {HOP}: µs that pass",
+        "",
+        "".join(["| who |", *(f" {case} | to the limit | to {OURS} |" for case in cases)]),
+        "|---|" + "---:|" * 3 * len(cases),
+    ]
+    for who in dict.fromkeys(figure.who for figure in chosen):
+        cells: list[str] = []
+        for case in cases:
+            values = {figure.who: figure.value for figure in chosen if figure.case == case}
+            mine = values.get(who)
+            cells.append("-" if mine is None else number(mine))
+            cells += ["-" if mine is None or not values.get(to) else f"{mine / values[to]:.2g}" for to in (LIMIT, OURS)]
+        rows.append(f"| {who} | {' | '.join(cells)} |")
+    yield "\n".join(rows)
 
 
 def plain(figures: Iterable[Figure]) -> str:
