@@ -1,7 +1,7 @@
 """The router actor: drives itineraries, dispatches attempts, handles what comes back.
 
-It holds no health of anybody, awaits nothing but its mailbox and never sleeps. A candidate that cools is not even asked:
-its refusal hangs at its door (`Part.notice`), so that a long way past many who cool costs little.
+It holds no health of anybody, awaits nothing but its mailbox and never sleeps. A candidate that cools is not even
+asked: its refusal hangs at its door (`Part.notice`), so that a long way past many who cool costs little.
 
 What the router holds is one `Journey` for each request under way; the journeys are lent to it, so that they survive a
 crash: the one that was being handled when a bug struck ends with `RouterCrashed`, all others are carried on by the next
