@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import httpx
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from .counting import MINUTE
 from .dialects import SPOKEN, Arrival, Spoken, Written, caller_of
 from .dialects.spoken import Left
 from .error_words import Family
-from .faults import DELAYS, STREAM_FAULTS, Fault, FaultKind, Wait
+from .faults import DELAYS, STREAM_FAULTS, UNREACHED, Fault, FaultKind, Wait
 from .mistakes import what_is_amiss
 from .payloads import HUGE_WAIT, SHORT_WAIT, ErrorAnswer, error_answer
 from .scenario import Caller, Flaw
@@ -50,8 +50,7 @@ AMISS: Final = "amiss"
 """What a provider finds wrong with a request that is not what its caller has asked, or breaks a rule of its dialect."""
 
 
-@frozen
-class _Step:
+class _Step(NamedTuple):
     """A piece of a body: after a pause, some bytes; or an end that is none."""
 
     pause: float = 0.0
@@ -66,7 +65,8 @@ class Exchange:
     """One request at a provider, from its arrival until the provider is done with it.
 
     `begin` waits for the head of the answer (`status`, `headers`), `piece` for the body's next piece; `close` is called
-    by whoever wants no more. Both raise what httpx raises where there is no connection, or one that breaks.
+    by whoever wants no more. Both raise what httpx raises where there is no connection, or one that breaks. Where
+    more can happen in between, `connect`, `arrive` and `answer` are called one after another instead of `begin`.
     """
 
     world: World
@@ -75,6 +75,8 @@ class Exchange:
     """The dialect that it is in, ``None`` if no provider has such a path."""
     credential: str
     secret: str = field(repr=False)
+    amiss: str | None = None
+    """What the provider sees that is wrong with how the request is put, if anything is."""
     host: str = field(init=False)
     caller: int = field(init=False)
     """The number of the caller that is behind the request, as the request itself tells."""
@@ -82,8 +84,6 @@ class Exchange:
     """The model that is asked for."""
     streams: bool = field(init=False)
     """Whether the answer is to be a stream."""
-    amiss: str | None = field(default=None, init=False)
-    """What the provider sees that is wrong with how the request is put, if anything is."""
     status: int = field(default=0, init=False)
     headers: dict[str, str] = field(factory=dict, init=False)
     _spoken: Spoken = field(init=False)
@@ -92,7 +92,9 @@ class Exchange:
     _fault: str | None = field(default=None, init=False)
     _tokens: float = field(default=0.0, init=False)
     _counted: float = field(default=0.0, init=False)
+    _faults: Sequence[Fault] = field(default=(), init=False)
     _steps: Iterator[_Step] = field(factory=lambda: iter(()), init=False)
+    _ahead: _Step | None = field(default=None, init=False)
     _is_open: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -111,72 +113,33 @@ class Exchange:
 
     async def begin(self) -> None:
         """Take the request in, and see to the head of the answer."""
-        door = self._door
-        faults = [] if door is None else self._faults_of(door)
-        await self._connect(faults)
-        self._arrive(faults)
+        await self.connect()
+        self.arrive()
         try:
-            if door is None:
-                await sleep(CONNECT_TIME)
-                self._refuse(self._stranger())
-            else:
-                await self._serve(door, faults)
-        except httpx.TransportError:
-            self._end("broken")
-            raise
+            await self.answer()
         except trio.Cancelled:
-            self._end("left")
+            self.close()
             raise
 
-    async def piece(self) -> bytes | None:
-        """Return the next piece of the body, ``None`` at its end."""
-        for step in self._steps:
-            if step.pause:
-                await sleep(step.pause)
-            if step.endless:
-                await trio.sleep_forever()
-            if step.broken:
-                self._end("broken")
-                raise httpx.ReadError("Connection reset by peer")
-            self._tokens += step.tokens
-            return step.data
-        self._end("whole" if self.status == 200 and self._fault is None else "error")
-        return None
-
-    def close(self) -> None:
-        """Let go: whoever asked has read all that it wants, or leaves."""
-        self._end("left")
-
-    # The way in
-
-    def _faults_of(self, door: Door) -> list[Fault]:
-        now = trio.current_time()
-        return [
-            fault
-            for fault in door.faults
-            if fault.is_on(now)
-            and (self.streams or fault.kind not in STREAM_FAULTS)
-            and (fault.probability >= 1.0 or door.random.random() < fault.probability)
-        ]
-
-    async def _connect(self, faults: Sequence[Fault]) -> None:
-        known = self._door is not None or any(host == self.host for host, _, _ in self.world.doors)
-        kinds = [fault.kind for fault in faults]
-        if known and FaultKind.REFUSED not in kinds and FaultKind.NO_SUCH_NAME not in kinds:
+    async def connect(self) -> None:
+        """Let whoever asks come this far, or not."""
+        why = self._why_unreached()
+        if why is None:
             return
-        why = FaultKind.REFUSED if known and FaultKind.REFUSED in kinds else FaultKind.NO_SUCH_NAME
         self.world.see(Scene.UNREACHED, self.caller, host=self.host, fault=why.value)
         await sleep(CONNECT_TIME)
         words = "Connection refused" if why is FaultKind.REFUSED else "[Errno -2] Name or service not known"
         raise httpx.ConnectError(words)
 
-    def _arrive(self, faults: Sequence[Fault]) -> None:
-        world = self.world
+    def arrive(self) -> None:
+        """Take the request in."""
+        world, door = self.world, self._door
+        self._faults = () if door is None else self._those_met(door, door.faults)
         world.received += 1
         world.in_work[self.host, self.model] += 1
         self._number, self._is_open = world.received, True
-        spoken_here = None if self._door is None else self._door.dialects
-        self.amiss = what_is_amiss(self.arrival, self.dialect, world.run, self.caller, spoken_here)
+        spoken_here = None if door is None else door.dialects
+        self.amiss = self.amiss or what_is_amiss(self.arrival, self.dialect, world.run, self.caller, spoken_here)
         world.see(
             Scene.RECEIVED,
             self.caller,
@@ -186,9 +149,66 @@ class Exchange:
             seen_model=self.model,
             stream=int(self.streams),
             in_work=world.in_work[self.host, self.model],
-            meets=",".join(fault.kind.value for fault in faults) or None,
+            meets=",".join(fault.kind.value for fault in self._faults) or None,
             amiss=self.amiss,
         )
+
+    async def answer(self, *, breaks_at_once: bool = False) -> None:
+        """See to the head of the answer. `breaks_at_once`: if the connection is to break, it does so before long."""
+        try:
+            if self._door is None:
+                await sleep(CONNECT_TIME)
+                self._refuse(self._stranger())
+            else:
+                await self._serve(self._door, breaks_at_once=breaks_at_once)
+        except httpx.TransportError:
+            self._end("broken")
+            raise
+
+    async def piece(self) -> bytes | None:
+        """Return the next piece of the body, ``None`` at its end."""
+        step, self._ahead = self._ahead or next(self._steps, None), None
+        if step is None:
+            self._end("whole" if self.status == 200 and self._fault is None else "error")
+            return None
+        if step.pause:
+            await sleep(step.pause)
+        if step.endless:
+            await trio.sleep_forever()
+        if step.broken:
+            self._end("broken")
+            raise httpx.ReadError("Connection reset by peer")
+        self._tokens += step.tokens
+        return step.data
+
+    def goes_on_at_once(self) -> bool:
+        """Whether the next piece, or the end, comes without a pause."""
+        self._ahead = step = self._ahead or next(self._steps, None)
+        return step is None or not (step.pause or step.endless or step.broken)
+
+    def close(self) -> None:
+        """Let go: whoever asked has read all that it wants, or leaves."""
+        self._end("left")
+
+    # The way in
+
+    def _why_unreached(self) -> FaultKind | None:
+        if self._door is not None:
+            met = self._those_met(self._door, self._door.barriers)
+            return min((fault.kind for fault in met), key=UNREACHED.index, default=None)
+        return None if self.world.is_known(self.host) else FaultKind.NO_SUCH_NAME
+
+    def _those_met(self, door: Door, faults: Sequence[Fault]) -> Sequence[Fault]:
+        if not faults:
+            return ()
+        now = trio.current_time()
+        return [
+            fault
+            for fault in faults
+            if fault.is_on(now)
+            and (self.streams or fault.kind not in STREAM_FAULTS)
+            and (fault.probability >= 1.0 or door.random.random() < fault.probability)
+        ]
 
     def _end(self, how: str) -> None:
         """Note that the provider is done with this request; once."""
@@ -211,8 +231,8 @@ class Exchange:
 
     # What becomes of it
 
-    async def _serve(self, door: Door, faults: Sequence[Fault]) -> None:
-        now = trio.current_time()
+    async def _serve(self, door: Door, *, breaks_at_once: bool) -> None:
+        now, faults = trio.current_time(), self._faults
         fault = next((fault for fault in faults if fault.kind not in DELAYS), None)
         if fault is not None and fault.kind is FaultKind.SILENT:
             self._fault = fault.kind.value
@@ -223,7 +243,7 @@ class Exchange:
         time = self._time(door, faults)
         if fault is not None and fault.kind is FaultKind.RESET:
             self._fault = fault.kind.value
-            await sleep(time)
+            await sleep(0.0 if breaks_at_once else time)
             raise httpx.ReadError("Connection reset by peer")
         whole = time if written is None or self.streams else time + written.answer_tokens * door.script.per_token
         await sleep(whole)

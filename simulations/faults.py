@@ -85,6 +85,9 @@ MOMENTS: Final = (
 DELAYS: Final = (FaultKind.SLOW, FaultKind.SLOW_START)
 """The kinds that let a request succeed after all, but late."""
 
+UNREACHED: Final = (FaultKind.REFUSED, FaultKind.NO_SUCH_NAME)
+"""The kinds that let nobody come as far as the provider."""
+
 STREAM_FAULTS: Final = (
     FaultKind.STREAM_CUT,
     FaultKind.STREAM_STALLED,

@@ -1,4 +1,4 @@
-"""Performs a scenario: the real config, supervisors, actors, dialects and httpx, in the virtual world.
+"""Performs a scenario: the real config, supervisors, actors, dialects and HTTP line, in the virtual world.
 
 Network and clock are replaced, and nothing else. What comes out is a `Run` with its trace; whether it went well is
 decided by others (`invariants`, `expectations`), who read nothing but that.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any, Final
 
 import trio
@@ -20,16 +21,17 @@ from ..actors.identity import ModelKey
 from ..actors.messages import Call, Restarted
 from ..actors.reply import Reply
 from ..actors.trace import Detail, Fact, Kind
-from ..supervisors.runtime import Lines, Stage, opened, transport_lines
+from ..supervisors.runtime import Lines, Stage, opened
 from .asking import request_of
 from .faults import MOMENTS, Fault, FaultKind
-from .lines import WorldLine, WorldTransport
+from .lines import WorldLine
 from .run import Run
 from .sabotage import ROUTER, Saboteur
 from .scenario import Caller, Scenario
 from .stage import Schedule, StageError, perform, sleep, sleep_until, stream
 from .trace import Scene, Sight
 from .traffic import callers_of
+from .wire import WorldWire
 from .world import World
 
 SLACK: Final = 60.0
@@ -159,7 +161,7 @@ class _Play:
 
     def _lines(self) -> Lines:
         if self.run.scenario.wire:
-            return transport_lines(WorldTransport(self.world))
+            return partial(WorldWire, self.world)
         return lambda _: WorldLine(self.world)
 
     # What is written down

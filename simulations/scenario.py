@@ -188,7 +188,7 @@ class Scenario:
         expectations: what must come true all the same.
         seed: what the run's randomness is drawn from, unless another seed is given.
         script: which of the tasks that are ready goes first, see `stage.Schedule`; ``None``: by the seed.
-        wire: whether requests go through httpx; otherwise the providers are reached above it, which is faster.
+        wire: whether requests go as HTTP; otherwise the providers are reached above it, which is faster.
         healed_at: from when on whoever the faults still touch is dead for good and all others are well; every request
             with time enough that comes later must be served. ``None``: there is no such time.
 

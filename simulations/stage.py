@@ -164,16 +164,16 @@ class VirtualClock(trio.abc.Clock):
             self.on_stuck(f"time stands still at {self.now:g} s: tasks run on and on, and wait for nothing")
 
 
-async def sleep_until(time: float) -> None:
+def sleep_until(time: float) -> Awaitable[None]:
     """Sleep on a stage until a virtual time; where that has passed, this is a mere checkpoint."""
     clock = trio.lowlevel.current_clock()
     assert isinstance(clock, VirtualClock), "only on a stage"
-    await clock.sleep_until(time)
+    return clock.sleep_until(time)
 
 
-async def sleep(seconds: float) -> None:
+def sleep(seconds: float) -> Awaitable[None]:
     """Sleep on a stage for so many virtual seconds."""
-    await sleep_until(trio.current_time() + seconds)
+    return sleep_until(trio.current_time() + seconds)
 
 
 def perform(

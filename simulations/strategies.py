@@ -53,8 +53,14 @@ KINDS_MAX: Final = 6
 KINDS: Final = (*FaultKind, FaultKind.MODEL_CRASH, FaultKind.ROUTER_CRASH, FaultKind.RATE_LIMITED)
 """What is drawn from; some kinds lead further than others."""
 
+WIRE_KINDS: Final = (*KINDS, *4 * (FaultKind.RESET, FaultKind.STREAM_CUT, FaultKind.CALLERS_LEAVE))
+"""The same where requests go as HTTP: there connections break."""
+
 STEP: Final = 5.0
 """Seconds: times are multiples of this, so that many things fall on the same instant."""
+
+SOON: Final = 0.4
+"""Steps after which one comes while the connection is kept that has served another."""
 
 HEALED: Final = 400.0
 """When the chaos of a healed scenario is over."""
@@ -68,8 +74,9 @@ Draw = Callable[..., Any]
 
 @frozen
 class _Swarm:
-    """What a scenario knows at all."""
+    """What a scenario knows at all; `wire`: that requests go as HTTP."""
 
+    wire: bool
     kinds: tuple[FaultKind, ...]
     streams: bool
     leaves: bool
@@ -187,7 +194,8 @@ def _in_a_row(drawn: Sequence[Caller]) -> tuple[Caller, ...]:
 
 @st.composite
 def _one_caller(draw: Draw, routes: Sequence[str], swarm: _Swarm) -> Caller:
-    gap = draw(st.sampled_from((0, 0, 0, 1) if swarm.bursts else (0, 1, 2, 6)))
+    often = (0, SOON, SOON, 1) if swarm.wire else (0, 1, 2, 6)
+    gap = draw(st.sampled_from((0, 0, 0, 1) if swarm.bursts else often))
     route, timeout = draw(st.sampled_from(routes)), draw(st.sampled_from((30.0, 5.0, 90.0, 700.0)))
     caller = Caller(STEP * gap, route, timeout=timeout)
     if swarm.streams and draw(st.integers(0, 3)):
@@ -338,7 +346,7 @@ def _scenarios(draw: Draw, topology: Topology) -> Scenario:
         faults=draw(_storms(tuple(visited), swarm, FAULTS_MAX)),
         seed=draw(st.integers(0, 255)),
         script=draw(schedules()),
-        wire=False,
+        wire=swarm.wire,
     )
 
 
@@ -400,7 +408,8 @@ def _providers(draw: Draw) -> ProviderScript:
 def _any_swarm(draw: Draw) -> _Swarm:
     """Draw what a scenario knows at all."""
     count = draw(st.integers(0, KINDS_MAX))
-    kinds = draw(st.lists(st.sampled_from(KINDS), min_size=count, max_size=count, unique=True))
+    wire = draw(st.booleans())
+    kinds = draw(st.lists(st.sampled_from(WIRE_KINDS if wire else KINDS), min_size=count, max_size=count, unique=True))
     yes = st.booleans()
     streams = draw(yes) or any(kind in STREAM_FAULTS or kind is FaultKind.SLOW_START for kind in kinds)
-    return _Swarm(tuple(kinds), streams, draw(yes), draw(yes), draw(yes))
+    return _Swarm(wire, tuple(kinds), streams, draw(yes), draw(yes), draw(yes))

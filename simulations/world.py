@@ -4,7 +4,7 @@ A request arrives at a *door*: one address, one credential, one model. The provi
 keeps its own count of what it lets through, meets the faults of the scenario, and stamps every answer with the identity
 that truly produced it, which is what the router's own word for it is compared with.
 
-How requests get here is not decided here: through httpx, or by a shorter way (`lines`). Everything that a provider
+How requests get here is not decided here: as HTTP (`wire`), or by a shorter way (`lines`). Everything that a provider
 sees is written into the trace.
 """
 
@@ -14,6 +14,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -27,7 +28,7 @@ from .counting import Doorkeeper
 from .dialects import SPOKEN, Arrival, spoken_by
 from .error_words import Family
 from .exchange import FOREIGN, OWN_WINDOW, Exchange
-from .faults import MOMENTS, Fault
+from .faults import MOMENTS, UNREACHED, Fault
 from .payloads import FAMILIES
 from .run import Run, door_of, host_of
 from .scenario import ProviderScript
@@ -39,7 +40,8 @@ from .trace import Scene, Sight
 class Door:
     """One address, credential and model: where requests for one candidate arrive, or for several that share them.
 
-    `dialects` are those in which it is spoken to; `compatible` is the family that it belongs to in OpenAI's.
+    `dialects` are those in which it is spoken to; `compatible` is the family that it belongs to in OpenAI's. `barriers`
+    are the faults for which nobody comes as far as here, `faults` all others.
     """
 
     host: str
@@ -52,9 +54,10 @@ class Door:
     dialects: Sequence[str]
     compatible: Family
     random: random.Random
+    barriers: Sequence[Fault]
     faults: Sequence[Fault]
 
-    @property
+    @cached_property
     def stamp(self) -> str:
         """Who answers here."""
         return f"{self.host}|{self.credential}|{self.model}"
@@ -85,12 +88,16 @@ class World:
     received: int = field(default=0, init=False)
     written: dict[str, tuple[int, str, str, int]] = field(factory=dict, init=False)
     """What was written in answer to which request: for which caller, the text, why it ends, and what it used."""
+    _open: frozenset[str] = field(init=False)
+    """The addresses that can always be reached."""
     _labels: dict[tuple[str, str], str] = field(factory=dict, init=False)
     _places: dict[str, tuple[str, str, str]] = field(factory=dict, init=False)
     _dialects: dict[tuple[str, bool], str | None] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.doors = _doors(self.run.config, self.run.scenario.providers, self._faults(), self.seed)
+        barred = {door.host for door in self.doors.values() if door.barriers}
+        self._open = frozenset(host for host, _, _ in self.doors if host not in barred)
         for entry in self.run.config.entries.values():
             host, label, _ = door_of(entry)
             self._labels[host, _token(entry.endpoint)] = label
@@ -98,8 +105,13 @@ class World:
     def _faults(self) -> Sequence[Fault]:
         return [fault for fault in self.run.scenario.faults if fault.kind not in MOMENTS]
 
-    def exchange(self, url: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> Exchange:
-        """Return the exchange that a request begins. `headers` has names in lower case."""
+    def exchange(
+        self, url: str, headers: Mapping[str, str], body: Mapping[str, Any], amiss: str | None = None
+    ) -> Exchange:
+        """Return the exchange that a request begins.
+
+        `headers` has names in lower case; `amiss` is what is known already to be wrong with how it is put.
+        """
         arrival = Arrival(*self._place(url), headers, body)
         how = url, "api-key" in headers  # nothing else tells the dialect
         if how not in self._dialects:
@@ -107,7 +119,7 @@ class World:
         dialect = self._dialects[how]
         secret = SPOKEN[dialect or "openai"].secret(headers)
         label = self._labels.get((arrival.address, secret), FOREIGN)
-        return Exchange(self, arrival, dialect, label, secret)
+        return Exchange(self, arrival, dialect, label, secret, amiss)
 
     def _place(self, url: str) -> tuple[str, str, str]:
         """Return the address that a URL is below, the path there, and the query. An unknown address is all there is."""
@@ -117,6 +129,14 @@ class World:
             host = next((host for host in hosts if place.startswith(f"{host}/")), place)
             self._places[url] = host, place[len(host) + 1 :], query
         return self._places[url]
+
+    def is_open(self, url: str) -> bool:
+        """Whether whoever comes to this URL is sure to get as far as a provider."""
+        return self._place(url)[0] in self._open
+
+    def is_known(self, host: str) -> bool:
+        """Whether there is anybody at this address."""
+        return any(known == host for known, _, _ in self.doors)
 
     def see(self, scene: Scene, caller: int | None, **details: str | int | float | None) -> None:
         """Write a sight into the trace."""
@@ -148,6 +168,7 @@ def _door(
     seed: int,
 ) -> Door:
     first = entries[0]
+    met = [fault for fault in faults if any(fault.touches(entry.key) for entry in entries)]
     script = next((script for script in scripts if _fits(script, first.key)), ProviderScript())
     host, credential, model = where
     return Door(
@@ -165,7 +186,8 @@ def _door(
         dialects=list(dict.fromkeys(entry.endpoint.dialect for entry in entries)),
         compatible=FAMILIES.get(first.key.provider, Family.OPENAI),
         random=stream(seed, f"provider {host}|{credential}|{model}"),
-        faults=[fault for fault in faults if any(fault.touches(entry.key) for entry in entries)],
+        barriers=[fault for fault in met if fault.kind in UNREACHED],
+        faults=[fault for fault in met if fault.kind not in UNREACHED],
     )
 
 

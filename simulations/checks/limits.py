@@ -107,7 +107,10 @@ class Conservation(Invariant):
             self.say(f"a request of caller {sight.caller} was sent that belongs to no attempt under way")
 
     def on_served(self, fact: Fact) -> None:
-        """What was served was seen by a provider; of what failed or was abandoned, it is known whether it was sent."""
+        """What was served was seen by a provider; of what failed or was abandoned, it is known whether it was sent.
+
+        No provider is left at work on what is over.
+        """
         flight = self.told.flight_of(fact)
         if flight is None:
             return
@@ -115,6 +118,8 @@ class Conservation(Invariant):
         seen, tried = flight.number is not None, flight.number is not None or flight.unreached
         if (seen and not sent) or (sent and not tried) or (fact.kind is Kind.SERVED and not seen):
             self._differ(fact, sent=sent)
+        if seen and flight.answer is None:
+            self.say(f"attempt {fact.attempt} at {fact.key} is over, and its provider is still at work on it")
 
     on_failed = on_served
     on_abandoned = on_served

@@ -7,7 +7,7 @@ became.
 
 from __future__ import annotations
 
-from . import health, house, identity, journeys, limits, translation
+from . import health, house, identity, journeys, lean, limits, translation
 from .bug import BUDGET, BUGS, PlantedBug
 from .proof import Proof, prove, table
 
@@ -20,6 +20,7 @@ __all__ = [
     "house",
     "identity",
     "journeys",
+    "lean",
     "limits",
     "prove",
     "table",

@@ -444,6 +444,14 @@ def was_sent_twice(records: list[Record]) -> None:
     records.insert(place, evolve(records[place], details={**records[place].details, "number": 999_999}))
 
 
+def goes_on_after_the_end(records: list[Record]) -> None:
+    """Of an attempt whose caller has left the provider is told only later."""
+    left = find(records, Scene.ANSWERED, how="left")
+    later = records.pop(left)
+    over = next(i for i, record in enumerate(records[left:], left) if record.kind in (Kind.ABANDONED, Kind.FAILED))
+    records.insert(over + 1, later)
+
+
 def left_in_flight(records: list[Record]) -> None:
     last = max(i for i, record in enumerate(records) if record.kind is Scene.STATUS)
     alter(records, last, in_flight=1)
@@ -592,6 +600,7 @@ STORMY: dict[str, list[Edit]] = {
         nobody_saw_it,
         somebody_saw_it,
         was_sent_twice,
+        goes_on_after_the_end,
         left_in_flight,
         left_in_line,
     ],

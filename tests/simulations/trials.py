@@ -144,7 +144,7 @@ def healed(seed: int) -> Scenario:
 
 
 def wired(seed: int) -> Scenario:
-    """A short storm through httpx."""
+    """A short storm that goes as HTTP."""
     return evolve(
         storm(seed),
         traffic=tuple(evolve(traffic, end=min(traffic.end, 45)) for traffic in storm(seed).traffic),

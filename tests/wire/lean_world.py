@@ -18,11 +18,11 @@ import trio.testing
 from attrs import define, field, frozen
 from trio.testing import MockClock
 
+from tests.wire.pipe import PipeStream, pipe
 from understudy.actors.providers.body import BadBody
 from understudy.actors.providers.dialect import Outgoing
 from understudy.actors.providers.lean.line import LeanLine
 from understudy.actors.providers.line import Incoming
-from understudy.simulations.pipe import PipeStream, pipe
 
 URL: Final = "http://origin.test/v1/chat/completions"
 GOOD: Final = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wire.lean_world import GOOD, URL, Part, ask, asking, busy, idle, lean, play, read
+from tests.wire.pipe import PipeStream, pipe
 from understudy.actors.providers.dialect import Outgoing
 from understudy.actors.providers.lean.connection import ROUND_TRIP
 from understudy.actors.providers.lean.dial import Dial
 from understudy.actors.providers.lean.line import KEPT_ALIVE, LeanLine
 from understudy.actors.providers.line import KEPT_ALIVE_TIME
-from understudy.simulations.pipe import PipeStream, pipe
 
 MANY = Part([[GOOD]] * 50)
 
