@@ -43,6 +43,7 @@ def pieces_at_hand_lost() -> list[Patch]:
             while isinstance(event := self._next(), h11.Data):
                 data = bytes(event.data)
             self._ended = isinstance(event, h11.EndOfMessage)
+            self._is_drained = not self._ended
             return data
 
         return at_hand

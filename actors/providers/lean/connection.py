@@ -56,11 +56,12 @@ class Connection:
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES_MAX)
         self._is_sent = False
         self._ended = False
+        self._is_drained = False  # all that has come has been read
         self._failure: httpx.RemoteProtocolError | None = None
 
     async def ask(self, head: Head, content: bytes) -> h11.Response:
         """Send a request, and return the head of its answer."""
-        self.heard = self._is_sent = self._ended = False
+        self.heard = self._is_sent = self._ended = self._is_drained = False
         self._asked_at = trio.current_time()
         self._parser.send(head.told)
         self._parser.send(END)
@@ -80,11 +81,11 @@ class Connection:
     async def piece(self) -> bytes | None:
         """Return all of the body that is at hand, or the next bytes that come; ``None`` at its end."""
         while not self._ended:
+            if self._is_drained:
+                await self._receive()
             data = self._at_hand()
             if data:
                 return data
-            if not self._ended:
-                await self._receive()
         return None
 
     @property
@@ -143,6 +144,7 @@ class Connection:
         elif self._parser.their_state is h11.SEND_RESPONSE:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
         self._parser.receive_data(bytes(data))
+        self._is_drained = False
 
     def _next(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         try:
@@ -159,6 +161,7 @@ class Connection:
             while isinstance(event := self._next(), h11.Data):
                 pieces.append(event.data)
             self._ended = isinstance(event, h11.EndOfMessage)
+            self._is_drained = not self._ended
         except httpx.RemoteProtocolError as exc:
             if not pieces:
                 raise
