@@ -182,8 +182,11 @@ class Part:
         return self.obstacle(now, self.queue[0].attempt.demand.tokens, first_in_line=True)
 
     def notice(self, now: float) -> Obstacle | None:
-        """Say until when this candidate cools: a notice at the door, by which it refuses whoever would not wait."""
-        until = self.cooldown.cooling_until(now)
+        """Say until when this candidate cools: a notice at the door, by which it refuses whoever would not wait.
+
+        One that is down says so itself.
+        """
+        until = None if self.down else self.cooldown.cooling_until(now)
         return None if until is None else Obstacle(Refusal.COOLING, until)
 
     def refusal(self, attempt: int, obstacle: Obstacle, now: float, *, full: bool = False) -> Refused:

@@ -7,7 +7,7 @@ from typing import Any
 from understudy import OnInterrupt
 from understudy.simulations import Caller, Fault, FaultKind, Scenario, simulate
 from understudy.simulations.expectations import asks
-from understudy.simulations.scenario import Flaw
+from understudy.simulations.scenario import Flaw, ProviderScript
 
 STEADY: dict[str, Any] = {"model": "openai/m", "api_base": "https://openai.example/v1"}
 
@@ -117,3 +117,24 @@ def test_a_reader_whose_stream_broke_is_told_of_that_although_the_next_candidate
     report = simulate(scenario)
     assert not report.violations, [str(violation) for violation in report.violations]
     assert [ask.outcome for ask in asks(report.run)] == ["StreamInterrupted"]
+
+
+def test_a_candidate_that_is_down_does_not_say_that_it_cools() -> None:
+    """It went down while it cooled, and the notice of that still hung at its door."""
+    shared = {"model_list": [entry("a", "K1", api_keys=["env:K1", "env:K2"], fallbacks=["b"]), entry("b", "K2")]}
+    del shared["model_list"][0]["api_key"]
+    for seed in range(8):
+        scenario = Scenario(
+            "found",
+            shared,
+            callers=(*[Caller(0.0, "a")] * 3, Caller(5.0, "a")),
+            providers=(ProviderScript(latency=((0.0, 0.5), (1.0, 0.5))),),
+            faults=(
+                Fault(FaultKind.REVOKED, until=30.0),
+                Fault(FaultKind.MODEL_CRASH, at=0.25, candidate="a__key_1", times=6),
+            ),
+            wire=False,
+            seed=seed,
+        )
+        report = simulate(scenario)
+        assert not report.violations, [str(violation) for violation in report.violations]
