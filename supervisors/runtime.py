@@ -37,6 +37,7 @@ from ..actors.messages import ModelMessage
 from ..actors.model import ModelActor
 from ..actors.observers.log import LogLines
 from ..actors.part import Part
+from ..actors.providers.lean.idle import IdleConnections
 from ..actors.providers.lean.line import LeanLine, dial_to, is_common, is_proxied
 from ..actors.providers.line import Line, NetworkLine, TransportLine
 from ..actors.providers.wire import HttpWire
@@ -102,13 +103,14 @@ def transport_lines(transport: httpx.AsyncBaseTransport | None) -> Lines:
     # Asked for once, and not for each of a thousand candidates.
     tls = cache(httpx.create_ssl_context)
     proxied = cache(is_proxied)
+    idle = IdleConnections()
 
     def open_line(entry: Entry) -> Line:
         endpoint = entry.endpoint
         if transport is not None:
             return TransportLine(transport, connect_timeout=endpoint.limits.connect)
         if is_common(endpoint) and not proxied():
-            return LeanLine(dial_to(endpoint, tls))
+            return LeanLine(dial_to(endpoint, tls), idle)
         return NetworkLine(endpoint, tls)
 
     return open_line

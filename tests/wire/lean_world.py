@@ -21,6 +21,7 @@ from trio.testing import MockClock
 from tests.wire.pipe import PipeStream, pipe
 from understudy.actors.providers.body import BadBody
 from understudy.actors.providers.dialect import Outgoing
+from understudy.actors.providers.lean.idle import IdleConnections
 from understudy.actors.providers.lean.line import LeanLine
 from understudy.actors.providers.line import Incoming
 
@@ -128,11 +129,11 @@ class Origin:
 
 
 @asynccontextmanager
-async def lean(*parts: Part) -> AsyncIterator[tuple[LeanLine, Origin]]:
+async def lean(*parts: Part, house: IdleConnections | None = None) -> AsyncIterator[tuple[LeanLine, Origin]]:
     """A line to an origin with these parts. At the end of the block every connection must be closed."""
     async with trio.open_nursery() as nursery:
         origin = Origin(nursery, parts)
-        line = LeanLine(origin.dial)
+        line = LeanLine(origin.dial, house)
         yield line, origin
         await line.aclose()
         assert origin.open == 0

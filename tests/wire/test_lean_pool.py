@@ -15,7 +15,8 @@ from tests.wire.pipe import PipeStream, pipe
 from understudy.actors.providers.dialect import Outgoing
 from understudy.actors.providers.lean.connection import ROUND_TRIP
 from understudy.actors.providers.lean.dial import Dial
-from understudy.actors.providers.lean.line import KEPT_ALIVE, LeanLine
+from understudy.actors.providers.lean.idle import IdleConnections
+from understudy.actors.providers.lean.line import LeanLine
 from understudy.actors.providers.line import KEPT_ALIVE_TIME
 
 MANY = Part([[GOOD]] * 50)
@@ -53,10 +54,57 @@ def test_the_connection_that_was_idle_the_shortest_is_used_first() -> None:
 
 def test_no_more_are_kept_than_are_to_be_and_the_oldest_go() -> None:
     async def scene() -> None:
-        async with lean(MANY) as (line, origin):
-            await at_once(line, KEPT_ALIVE + 3)
-            assert (idle(line), origin.open) == (KEPT_ALIVE, KEPT_ALIVE)
-            assert [end.is_open for end in origin.ends] == [False] * 3 + [True] * KEPT_ALIVE
+        async with lean(MANY, house=IdleConnections(8)) as (line, origin):
+            await at_once(line, 11)
+            assert (idle(line), origin.open) == (8, 8)
+            assert [end.is_open for end in origin.ends] == [False] * 3 + [True] * 8
+
+    play(scene)
+
+
+def test_idle_connections_are_counted_for_all_lines_together_and_the_longest_idle_goes() -> None:
+    async def scene() -> None:
+        house = IdleConnections(4)
+        async with lean(MANY, house=house) as (one, here), lean(MANY, house=house) as (other, there):
+            await at_once(one, 3)
+            await at_once(other, 3)
+            assert (len(house), idle(one), idle(other)) == (4, 1, 3)
+            await ask(one)
+            await at_once(other, 4)
+            assert (len(house), idle(one), idle(other)) == (4, 0, 4)
+            assert (here.open, there.open) == (0, 4)
+        assert len(house) == 0
+
+    play(scene)
+
+
+def test_whoever_has_traffic_closes_what_has_been_idle_elsewhere_for_too_long() -> None:
+    async def scene() -> None:
+        house = IdleConnections()
+        async with lean(MANY, house=house) as (one, here), lean(MANY, house=house) as (other, there):
+            await at_once(one, 3)
+            await trio.sleep(KEPT_ALIVE_TIME + 0.01)
+            assert here.open == 3
+            await ask(other)
+            assert (here.open, idle(one), there.open, len(house)) == (0, 0, 1, 1)
+
+    play(scene)
+
+
+STEPS = st.lists(st.tuples(st.booleans(), st.integers(1, 4), st.sampled_from((0.0, 1.0, 3.0, 5.0))), max_size=8)
+
+
+@given(steps=STEPS, most=st.integers(1, 5))
+def test_the_house_knows_of_every_idle_connection_and_of_no_other(
+    steps: list[tuple[bool, int, float]], most: int
+) -> None:
+    async def scene() -> None:
+        house = IdleConnections(most)
+        async with lean(MANY, house=house) as (one, here), lean(MANY, house=house) as (other, there):
+            for first, count, pause in steps:
+                await at_once(one if first else other, count)
+                assert len(house) == idle(one) + idle(other) == here.open + there.open <= most
+                await trio.sleep(pause)
 
     play(scene)
 

@@ -15,14 +15,12 @@ import trio
 from ..body import UnpackedBody
 from ..dialect import Outgoing
 from ..endpoint import Endpoint
-from ..line import KEPT_ALIVE_TIME, Incoming, read_url
+from ..line import Incoming, read_url
 from .connection import Connection
 from .dial import Dial, NetworkDial
 from .head import Head, write_head
+from .idle import IdleConnections
 from .pool import Pool
-
-KEPT_ALIVE: Final = 128
-"""How many idle connections are kept: one costs a file descriptor, and to open another costs more than a request."""
 
 HEADS_KEPT: Final = 16
 """How many heads of requests are remembered: one candidate has one for each way in which it is called."""
@@ -59,10 +57,10 @@ def dial_to(endpoint: Endpoint, tls: Callable[[], ssl.SSLContext]) -> Dial:
 
 
 class LeanLine:
-    """A line to one origin: that which `dial` connects to."""
+    """A line to one origin: that which `dial` connects to. `idle` are the idle connections of all lines of a router."""
 
-    def __init__(self, dial: Dial) -> None:
-        self._pool = Pool(dial, kept=KEPT_ALIVE, kept_time=KEPT_ALIVE_TIME)
+    def __init__(self, dial: Dial, idle: IdleConnections | None = None) -> None:
+        self._pool = Pool(dial, IdleConnections() if idle is None else idle)
         # Here and not in the module: heads hold credentials, and go when the line does.
         self._head = lru_cache(HEADS_KEPT)(_write_head)
 

@@ -13,15 +13,15 @@ import trio
 
 from .connection import Connection
 from .dial import Dial
+from .idle import IdleConnections
 
 
 class Pool:
-    """The connections to one origin. At most `kept` are idle, and none for longer than `kept_time` seconds."""
+    """The connections to one origin. How many may be idle, and for how long, `house` says, which knows others', too."""
 
-    def __init__(self, dial: Dial, *, kept: int, kept_time: float) -> None:
+    def __init__(self, dial: Dial, house: IdleConnections) -> None:
         self._dial = dial
-        self._kept = kept
-        self._kept_time = kept_time
+        self._house = house
         self._idle: deque[Connection] = deque()  # the longest first
         self._busy: dict[Connection, None] = {}
         self._closed = False
@@ -38,9 +38,10 @@ class Pool:
 
     def take(self) -> Connection | None:
         """Return an idle connection that seems to be alive, if there is one; whatever is found dead is dropped."""
-        self._drop_old()
+        self._house.drop_old(trio.current_time())
         while self._idle:
             connection = self._idle.pop()
+            self._house.remove(connection)
             if connection.is_alive():
                 self._busy[connection] = None
                 return connection
@@ -65,11 +66,11 @@ class Pool:
         if not was_busy or not connection.may_be_used_again:
             connection.drop()
             return
-        connection.renew(trio.current_time())
+        now = trio.current_time()
+        connection.renew(now)
         self._idle.append(connection)
-        self._drop_old()
-        if len(self._idle) > self._kept:
-            self._idle.popleft().drop()
+        self._house.add(connection, self)
+        self._house.drop_old(now)
 
     def discard(self, connection: Connection) -> None:
         """Close a connection in the middle of its exchange."""
@@ -80,11 +81,11 @@ class Pool:
         """Close every connection, those in use too, and open no more."""
         self._closed = True
         for connection in (*self._idle, *self._busy):
+            self._house.remove(connection)
             connection.drop()
         self._idle.clear()
         self._busy.clear()
 
-    def _drop_old(self) -> None:
-        now = trio.current_time()
-        while self._idle and now - self._idle[0].idle_since > self._kept_time:
-            self._idle.popleft().drop()
+    def drop_first(self) -> None:
+        """Close the connection that has been idle the longest."""
+        self._idle.popleft().drop()
