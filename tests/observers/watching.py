@@ -204,8 +204,8 @@ def _patched(watching: _Watching, tracer: otel.Tracer, lines: LogLines) -> Itera
             watching.callers[router.requests + 1] = span.get_span_context()
             return await ask(play, router, number, *more)
 
-    def exchange_within(world: World, url: Any, headers: Any, body: Any) -> Any:
-        begun = exchange(world, url, headers, body)
+    def exchange_within(world: World, url: Any, headers: Any, body: Any, *more: Any) -> Any:
+        begun = exchange(world, url, headers, body, *more)
         watching.sent.append((otel.get_current_span(), begun.model))
         return begun
 
