@@ -244,7 +244,7 @@ def test_in_a_storm_every_observer_says_what_the_trace_says(play: Any, seed: int
     assert len(watch.sent) > 50
 
 
-def test_through_httpx_as_well() -> None:
+def test_as_http_as_well() -> None:
     check(watched(trials.wired(3)))
     check(watched(STORM))
 

@@ -21,10 +21,10 @@ from understudy.actors.observers.metrics import Counts
 from understudy.actors.observers.otel import Spans
 from understudy.actors.part import State
 from understudy.simulations import rehearsal
+from understudy.simulations.exchange import Exchange
 from understudy.simulations.rehearsal import rehearse
 from understudy.simulations.run import Run
 from understudy.simulations.scenario import Scenario
-from understudy.simulations.world import World
 from understudy.supervisors.runtime import opened
 
 CANDIDATE = ("key", "provider", "model")
@@ -188,7 +188,7 @@ def watched(scenario: Scenario, *, level: int = logging.INFO, looking: bool = Tr
 
 @contextmanager
 def _patched(watching: _Watching, tracer: otel.Tracer, lines: LogLines) -> Iterator[None]:
-    ask, exchange = rehearsal._Play._ask, World.exchange
+    ask, arrive = rehearsal._Play._ask, Exchange.arrive
 
     @asynccontextmanager
     async def opened_and_watched(stage: Any) -> AsyncIterator[Router]:
@@ -204,15 +204,14 @@ def _patched(watching: _Watching, tracer: otel.Tracer, lines: LogLines) -> Itera
             watching.callers[router.requests + 1] = span.get_span_context()
             return await ask(play, router, number, *more)
 
-    def exchange_within(world: World, url: Any, headers: Any, body: Any, *more: Any) -> Any:
-        begun = exchange(world, url, headers, body, *more)
-        watching.sent.append((otel.get_current_span(), begun.model))
-        return begun
+    def arrive_within(exchange: Exchange) -> None:
+        watching.sent.append((otel.get_current_span(), exchange.model))
+        arrive(exchange)
 
     places: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
         (rehearsal, "opened", opened_and_watched),
         (rehearsal._Play, "_ask", ask_within),
-        (World, "exchange", exchange_within),
+        (Exchange, "arrive", arrive_within),
     )
     with patch.object(*places[0]), patch.object(*places[1]), patch.object(*places[2]):
         yield
