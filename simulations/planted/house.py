@@ -167,7 +167,16 @@ def probe_lost_in_a_crash() -> list[Patch]:
 
         return on_unknown
 
-    return [(ModelActor, "_on_unknown", make)]
+    def inheriting(original: Any) -> Any:
+        def inherit(self: ModelActor, now: float) -> None:
+            cooldown = self.part.cooldown
+            lease = cooldown._lease
+            original(self, now)
+            cooldown._lease = lease
+
+        return inherit
+
+    return [(ModelActor, "_on_unknown", make), (ModelActor, "_inherit", inheriting)]
 
 
 @bug("secrets", "a key that the provider quotes back is shown in the error", "secrecy")
