@@ -14,6 +14,7 @@ from environments import CONTESTANTS_ALL, LIMIT, OURS
 CALLERS: Final = (1, 16, 128)
 SUMMARY_CALLERS: Final = 16
 HOP: Final = "a hop"
+SUMMARY_CASES: Final = ("plain", "plain, every request fails over once", "streamed, 200 chunks", HOP)
 PEERS: Final = {contestant.name for contestant in CONTESTANTS_ALL if contestant.is_peer}
 
 
@@ -93,7 +94,8 @@ class Book:
 
 def summary(figures: Iterable[Figure]) -> Iterator[str]:
     """Return the table that comes first: every contestant at one load, a case beside the other."""
-    chosen = [figure for figure in figures if figure.callers == SUMMARY_CALLERS or figure.case == HOP]
+    at_one_load = [figure for figure in figures if figure.callers == SUMMARY_CALLERS or figure.case == HOP]
+    chosen = [figure for figure in at_one_load if figure.case in SUMMARY_CASES]
     cases = list(dict.fromkeys(figure.case for figure in chosen))
     if not cases:
         return
