@@ -32,8 +32,14 @@ def test_every_part_is_measured_and_written_as_it_is_printed(tmp_path: Path) -> 
     assert book["skipped"] == []
     figures = book["figures"]
     parts = list(dict.fromkeys(figure["part"] for figure in figures))
-    assert parts == [line.removeprefix("## ") for line in done.stdout.splitlines() if line.startswith("## ")]
+    short, *headings = [line.removeprefix("## ") for line in done.stdout.splitlines() if line.startswith("## ")]
+    assert short.startswith("In short: ")
+    assert headings == parts
     assert len(parts) == len(PARTS)
+    contestants = [figure for figure in figures if (figure["case"], figure["callers"]) == ("plain", 16)]
+    assert len(contestants) == 3
+    for figure in contestants:
+        assert f"\n| {figure['who']} | {figure['median']:,.0f} | " in done.stdout.partition(f"## {parts[0]}")[0]
     over_http = [figure for figure in figures if figure["part"] == parts[0]]
     assert len(over_http) == 3 * 4 * 3  # contestants, kinds, callers
     assert all(figure["median"] > 0 for figure in over_http)
