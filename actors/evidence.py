@@ -19,13 +19,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from functools import cache
 from operator import itemgetter
 from typing import Any, Final
 
 from attrs import define, field
 
 from .folding import folded
+from .patterns import compiled
 from .waits import FIELDS as WAIT_FIELDS
 
 TEXT_MAX: Final = 65_536
@@ -154,12 +154,6 @@ _SSE: Final = re.compile(r"^\s*(?:event|data|id|retry)\s{0,3}:|^:", re.MULTILINE
 _JSON: Final = json.JSONDecoder()
 
 
-@cache
-def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
-    """Compile what is dear and mostly not needed, or not at once, when it is."""
-    return re.compile(pattern, flags)
-
-
 def plain(text: str) -> str:
     """Return the plain form of a text, with a space at either end.
 
@@ -169,12 +163,12 @@ def plain(text: str) -> str:
     if "/" in text:
         text = _PER.sub(" per ", _URL.sub(" ", text))
     text = _CAMEL.sub(_set_apart, text).casefold().replace("'", "").replace("\u2019", "")
-    text = _compiled(_STOP).sub(" \x01 ", _NUMBER.sub("#", text))
+    text = compiled(_STOP).sub(" \x01 ", _NUMBER.sub("#", text))
     if text.isascii():
         return f" {' '.join(text.encode().translate(_ASCII_GAPS).decode().split())} "
     text = " " + _GAP.sub(" ", text).strip() + " "
     if not text.isascii():
-        text = _compiled(_UNSPACED).sub("", text)
+        text = compiled(_UNSPACED).sub("", text)
     return text.replace("\x01", ".")
 
 
@@ -348,9 +342,9 @@ def _bare(key: str) -> str:
 
 def _prose_status(text: str) -> int | None:
     """Return the status that a sentence mentions as such; the cheap looks come first."""
-    if not (_STATUS_DIGITS.search(text) and _compiled(_STATUS_TOLD).search(folded(text))):
+    if not (_STATUS_DIGITS.search(text) and compiled(_STATUS_TOLD).search(folded(text))):
         return None
-    found = _compiled(rf"\b{_STATUS_TOLD}\b(?![.,]?\d)", re.IGNORECASE).search(text)
+    found = compiled(rf"\b{_STATUS_TOLD}\b(?![.,]?\d)", re.IGNORECASE).search(text)
     return int(found[1]) if found else None
 
 

@@ -9,10 +9,10 @@ model names, which are made of short words, stay readable.
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import Final
 
 from .folding import folded, has_one
+from .patterns import compiled
 
 MASK: Final = "***"
 SCAN_MAX: Final = 4_000
@@ -103,16 +103,10 @@ RULES: Final[tuple[Rule, ...]] = (
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff\ud800-\udfff]+")
 
 
-@cache
-def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
-    """Compile a pattern once, when it is needed: not at import."""
-    return re.compile(pattern, flags)
-
-
 def may_match(rule: Rule, seen: str) -> bool:
     """Whether a rule could match in a text that is `seen` in folded form; a cheap look, which errs on the safe side."""
     *_, words, sign = rule
-    return has_one(seen, words) and (not sign or _compiled(sign).search(seen) is not None)
+    return has_one(seen, words) and (not sign or compiled(sign).search(seen) is not None)
 
 
 def presentable(text: str, length_max: int) -> str:
@@ -132,6 +126,6 @@ def presentable(text: str, length_max: int) -> str:
     for rule in RULES:
         if may_match(rule, seen):
             pattern, flags, replacement, *_ = rule
-            text = _compiled(pattern, flags).sub(replacement, text)
+            text = compiled(pattern, flags).sub(replacement, text)
             seen = folded(text)
     return text if len(text) <= length_max else text[: length_max - 1].rstrip() + "…"

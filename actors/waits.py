@@ -16,10 +16,11 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Final
 
 from .folding import folded, has_one
+from .patterns import compiled
 
 STATED_MAX: Final = 10 * 366 * 86_400.0
 """A longer wait is not believed to be one: it is an absolute time, or noise."""
@@ -105,12 +106,6 @@ _RESET_HEADER: Final = re.compile(
 )
 
 
-@cache
-def _regex(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern when it is first needed, for import is to be cheap."""
-    return re.compile(pattern, re.IGNORECASE)
-
-
 def seconds(value: object, unit: float = 1.0) -> float | None:
     """Read a duration: a number of `unit`, or text such as ``1.5s``, ``6m0s``, ``120ms``, ``2 hours``.
 
@@ -126,7 +121,7 @@ def seconds(value: object, unit: float = 1.0) -> float | None:
     value = value.strip()
     if _PLAIN_RE.match(value):
         return _sane(float(value), unit)
-    return _span(value) if _regex(_WHOLE).match(value) else None
+    return _span(value) if compiled(_WHOLE, re.IGNORECASE).match(value) else None
 
 
 def from_headers(headers: Mapping[str, str]) -> float | None:
@@ -181,7 +176,7 @@ def from_prose(text: str) -> float | None:
     text = " ".join(text[:PROSE_MAX].split())
     seen = folded(text)
     for pattern, words in SENTENCES:
-        if has_one(seen, words) and (found := _regex(pattern).search(text)):
+        if has_one(seen, words) and (found := compiled(pattern, re.IGNORECASE).search(text)):
             wait = found["wait"]
             return _sane(float(wait), 1.0) if _PLAIN_RE.match(wait) else _span(wait)
     return None
@@ -189,7 +184,8 @@ def from_prose(text: str) -> float | None:
 
 def _span(text: str) -> float | None:
     """Add up the parts of a duration."""
-    total = math.fsum([float(number) * UNITS[folded(unit)] for number, unit in _regex(_PART_GROUPS).findall(text)])
+    parts = compiled(_PART_GROUPS, re.IGNORECASE).findall(text)
+    total = math.fsum([float(number) * UNITS[folded(unit)] for number, unit in parts])
     return _sane(round(total, 9), 1.0)
 
 
