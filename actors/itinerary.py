@@ -21,7 +21,7 @@ as `now`, in seconds.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from functools import cached_property
 from typing import Final
 
 from attrs import define, field, frozen
@@ -54,13 +54,17 @@ class Candidate:
 class Plan(tuple[Candidate, ...]):
     """The candidates behind one route, in their order; made once, for all requests that take it.
 
-    What all of them can take is known from the beginning, so that a request costs no more where there are many.
+    What all of them can take is found out once, so that a request costs no more where there are many.
     """
 
-    def __init__(self, candidates: Iterable[Candidate]) -> None:
-        del candidates  # a tuple has them already
-        self.dialects: Final = tuple(dict.fromkeys(each.dialect for each in self))
-        self._can = tuple({(each.capabilities, each.tpm): None for each in self})
+    @cached_property
+    def dialects(self) -> tuple[str, ...]:
+        """The dialects in which they are spoken to, each once."""
+        return tuple(dict.fromkeys(each.dialect for each in self))
+
+    @cached_property
+    def _can(self) -> tuple[tuple[Capabilities, float | None], ...]:
+        return tuple(dict.fromkeys((each.capabilities, each.tpm) for each in self))
 
     def suits(self, demand: Demand) -> bool:
         """Whether every candidate can take a request; ``False`` where it takes a closer look to say."""
