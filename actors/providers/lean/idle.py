@@ -31,7 +31,8 @@ class IdleConnections:
         return len(self._pools)
 
     def add(self, connection: Connection, pool: Pool) -> None:
-        """Note a connection that has just become idle; where there are too many, the longest idle one is closed."""
+        """Note a connection that has just become idle; what is then too old, or one too many, is closed."""
+        self.drop_old(connection.idle_since)
         self._pools[connection] = pool
         if len(self._pools) > self._most:
             self._drop_first()

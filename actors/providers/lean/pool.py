@@ -66,11 +66,9 @@ class Pool:
         if not was_busy or not connection.may_be_used_again:
             connection.drop()
             return
-        now = trio.current_time()
-        connection.renew(now)
+        connection.renew(trio.current_time())
         self._idle.append(connection)
         self._house.add(connection, self)
-        self._house.drop_old(now)
 
     def discard(self, connection: Connection) -> None:
         """Close a connection in the middle of its exchange."""
