@@ -26,6 +26,7 @@ from typing import Final
 import httpx
 import trio
 from attrs import frozen
+from tables import write_results
 
 import understudy
 from understudy import portal
@@ -190,7 +191,6 @@ def machine() -> str:
 
 
 def write(folder: Path, told: str, figures: Sequence[Figure]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     rows = [
         {
             "way": figure.way,
@@ -201,9 +201,7 @@ def write(folder: Path, told: str, figures: Sequence[Figure]) -> None:
         }
         for figure in figures
     ]
-    text = json.dumps({"machine": machine(), "figures": rows}, indent=2)
-    (folder / "portal.json").write_text(text + "\n", encoding="utf-8")
-    (folder / "portal.md").write_text(told + "\n", encoding="utf-8")
+    write_results(folder, "portal", {"machine": machine(), "figures": rows}, told)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,6 @@ from __future__ import annotations
 import argparse
 import cProfile
 import itertools
-import json
 import platform
 import pstats
 import statistics
@@ -50,6 +49,7 @@ import httpx
 import trio
 from attrs import frozen
 from measuring import Core, Stretch
+from tables import write_results
 
 from understudy.simulations.fuzz import fuzz
 from understudy.simulations.rehearsal import rehearse
@@ -272,16 +272,14 @@ def machine(core: Core | None = None) -> str:
 
 
 def write(folder: Path, table: str, core: Core, figures: Sequence[Figure]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    told: dict[str, Any] = {
+    book: dict[str, Any] = {
         "machine": machine(core),
         "figures": [
             {"name": figure.name, "unit": figure.unit, "median": figure.value, "values": list(figure.values)}
             for figure in figures
         ],
     }
-    (folder / "simulation.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-    (folder / "simulation.md").write_text(f"{table}\n", encoding="utf-8")
+    write_results(folder, "simulation", book, table)
 
 
 if __name__ == "__main__":

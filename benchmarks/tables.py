@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -61,7 +61,6 @@ class Book:
 
     def write(self, folder: Path, told: str) -> None:
         """Write benchmarks.json and benchmarks.md."""
-        folder.mkdir(parents=True, exist_ok=True)
         rows = [
             {
                 "part": figure.part,
@@ -75,9 +74,8 @@ class Book:
             }
             for figure in self.figures
         ]
-        text = json.dumps({"machine": self.machine, "figures": rows, "skipped": self.skipped}, indent=2)
-        (folder / "benchmarks.json").write_text(text + "\n", encoding="utf-8")
-        (folder / "benchmarks.md").write_text(told + "\n", encoding="utf-8")
+        book = {"machine": self.machine, "figures": rows, "skipped": self.skipped}
+        write_results(folder, "benchmarks", book, told)
 
     def told(self) -> str:
         """Return all of it for people."""
@@ -90,6 +88,13 @@ class Book:
         if self.skipped:
             pieces.append("## Left out\n\n" + "\n".join(f"- {line}" for line in self.skipped))
         return "\n\n".join(pieces)
+
+
+def write_results(folder: Path, name: str, book: Mapping[str, object], told: str) -> None:
+    """Write what came out into a folder, which is made if need be: as JSON for machines, as Markdown for people."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(book, indent=2) + "\n", encoding="utf-8")
+    (folder / f"{name}.md").write_text(told + "\n", encoding="utf-8")
 
 
 def summary(figures: Iterable[Figure]) -> Iterator[str]:
@@ -108,10 +113,10 @@ def summary(figures: Iterable[Figure]) -> Iterator[str]:
     for who in dict.fromkeys(figure.who for figure in chosen):
         cells: list[str] = []
         for case in cases:
-            values = {figure.who: figure.value for figure in chosen if figure.case == case}
+            values = {figure.who: figure for figure in chosen if figure.case == case}
             mine = values.get(who)
-            cells.append("-" if mine is None else number(mine))
-            cells += ["-" if mine is None or not values.get(to) else f"{mine / values[to]:.2g}" for to in (LIMIT, OURS)]
+            cells.append("-" if mine is None else number(mine.value))
+            cells += [ratio(mine, values[to].value if to in values else None) for to in (LIMIT, OURS)]
         rows.append(f"| {who} | {' | '.join(cells)} |")
     yield "\n".join(rows)
 
