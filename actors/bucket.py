@@ -242,11 +242,12 @@ class Gauge:
         self._balance, self._balance_at = min(self.capacity, refilled), now
 
     def _forget(self, now: float) -> None:
-        while self._window and self._window[0].expires_at <= now:
-            entry = self._window.popleft()
+        window = self._window
+        while window and window[0].expires_at <= now:
+            entry = window.popleft()
             entry.counts = False
             self._in_window -= entry.amount
-        if not self._window:
+        if not window:
             self._in_window = 0.0
         if self._statement is not None and self._statement.until <= now:
             self._statement = None
@@ -327,9 +328,10 @@ class TokenBucket:
 
     def take(self, now: float, tokens: float = 0.0) -> Permit | Wait:
         """Take one place, one request and a reservation of `tokens`; or nothing, and say why."""
-        wait = self.blocked(now, tokens)
-        if wait is not None:
-            return wait
+        return self.blocked(now, tokens) or self.grant(now, tokens)
+
+    def grant(self, now: float, tokens: float = 0.0) -> Permit:
+        """Take the same; the caller has just seen that nothing is `blocked`."""
         reserve = self._reserve(tokens)
         self._serial += 1
         permit = Permit(self._serial, now, reserve, self._requests.take(now, 1.0), self._tokens.take(now, reserve))

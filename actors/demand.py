@@ -42,6 +42,8 @@ OTHER_PARTS: Final = frozenset({"input_audio", "input_file", "file", "document"}
 """Parts that hold a file, by their type; their bytes are no text."""
 INLINE: Final = ("inlineData", "inline_data", "fileData", "file_data")
 """What a part of Gemini's holds a file in."""
+SAYS_PART: Final = frozenset({"type", *INLINE})
+"""What has none of these is no part that holds a file."""
 
 
 @frozen
@@ -96,8 +98,8 @@ def estimate_demand(body: Mapping[str, Any]) -> Demand:
     """Read from a request's body what it needs. Whatever is not of the expected shape counts as nothing."""
     texts = _Tally()
     for name in MESSAGES:
-        messages = body.get(name, ())
-        if isinstance(messages, str) or not isinstance(messages, (list, Sequence)):
+        messages = body.get(name)
+        if not messages or isinstance(messages, str) or not isinstance(messages, (list, Sequence)):
             continue
         for message in messages:
             texts.tokens += TOKENS_PER_MESSAGE
@@ -152,6 +154,8 @@ class _Tally:
 
 def _part(item: Mapping[Any, Any]) -> str | None:
     """Return what kind of file a part of a message holds, ``None`` if it is no file."""
+    if SAYS_PART.isdisjoint(item):
+        return None
     kind = item.get("type")  # in a tool's schema this may be anything
     if isinstance(kind, str) and kind in IMAGE_PARTS:
         return "image"

@@ -21,7 +21,6 @@ from .errors import (
     RouterClosed,
     RouterCrashed,
     RouterOverloaded,
-    UnderstudyError,
     UnknownModel,
 )
 from .events import Events
@@ -156,6 +155,7 @@ class Router:
         """Do as `open`, for those who cannot stay in one block: whoever takes the stream must `close` it."""
         if not call.stream:
             raise rejected("this reads a stream, and the call asks for none; use request(), or set stream=True")
+        await trio.lowlevel.checkpoint_if_cancelled()  # whoever has left already asks nobody
         route = self._enter(call)
         try:
             word = await self._wait(route, route.slot)
@@ -174,6 +174,7 @@ class Router:
         """Send any call, body in and body out; raises what `chat` raises."""
         if call.stream:
             raise rejected("request() answers with a whole reply; use open() to read a stream as it is written")
+        await trio.lowlevel.checkpoint_if_cancelled()  # whoever has left already asks nobody
         route = self._enter(call)
         reason = "left"
         try:
@@ -284,22 +285,16 @@ class Router:
             leash=Leash(),
             slot=Slot(),
         )
-        self._house.mailbox.post(route)
+        # All of this first: the router may have answered before `post` returns.
         self._pending[route.id] = route
         self._house.trace.entered(route.id, now, model, endpoint=call.endpoint, stream=call.stream)
+        self._house.mailbox.post(route)
         return route
 
     async def _wait(self, route: Route, slot: Slot[Word]) -> Word:
         """Wait for the next word; the deadline wins over a word that comes at the same instant."""
-        with trio.CancelScope(deadline=route.deadline):
-            try:
-                word = await slot.wait()
-            except UnderstudyError:
-                if trio.current_time() < route.deadline:
-                    raise
-            else:
-                if trio.current_time() < route.deadline:
-                    return word
+        if await slot.wait(route.deadline):
+            return slot.read()
         raise DeadlineExceeded(route.model, self._timeout(route.call), route.records)
 
     def _timeout(self, call: Call) -> float:

@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import trio
@@ -32,6 +32,7 @@ from .cooldown import Stamp
 from .demand import Demand
 from .failures import Failure, Reason
 from .identity import ModelKey
+from .mailbox import Work
 
 write_json: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 """Writes JSON as it goes onto the wire; what no JSON has, such as NaN, is an error."""
@@ -158,6 +159,7 @@ class Call:
         return dialect_of(self.endpoint)
 
 
+@lru_cache(256)
 def dialect_of(endpoint: str) -> str:
     """Return whose way of speaking a path belongs to; what nobody else has is OpenAI's."""
     if endpoint == "/messages" or endpoint.startswith("/messages/"):
@@ -235,6 +237,11 @@ class Leash:
         """Let go of the scope."""
         self._scope = None
 
+    def interrupt(self) -> None:
+        """Cancel what is held now, and nothing that is attached later."""
+        if self._scope is not None:
+            self._scope.cancel()
+
     def cancel(self) -> None:
         """Cancel what is held, and whatever is attached later."""
         self.cancelled = True
@@ -249,6 +256,8 @@ class Leash:
 class Attempt:
     """The router asks a candidate. `wait` allows it to queue; `not_before` holds a second try back.
 
+    Whoever is admitted is performed by its caller's own task, to which `give_work` hands it; a stream has a task for
+    itself, which reads ahead of its reader.
     `context` is the caller's: what it has set in context variables (the current span, what a log line is to bear)
     holds for whatever performs the attempt, although that is another task.
     """
@@ -260,6 +269,7 @@ class Attempt:
     demand: Demand
     deadline: float
     leash: Leash
+    give_work: Callable[[Work], None] = field(repr=False)
     wait: bool = False
     not_before: float = -math.inf
     retries_left: int = 0

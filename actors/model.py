@@ -1,10 +1,10 @@
 """The model actor: performs one candidate's part. It alone decides, and it alone changes bucket and cooldown.
 
-Its mailbox loop never waits for the network: an attempt that it admits is performed by a worker task in the actor's
-own nursery, which reports to the actor's own mailbox. Handlers are synchronous. Every attempt that is taken from the
-mailbox gets exactly one final answer, in this incarnation or the next:
+It never waits for the network: an attempt that it admits is performed by its caller's task, or for a stream by one in
+the actor's own nursery (see `worker`), which reports to the actor's own mailbox. Handlers are synchronous. Every attempt
+that is taken from the mailbox gets exactly one final answer, in this incarnation or the next:
 
-- the worker of an admitted attempt always reports, also when it is cancelled, and the report waits in the mailbox
+- whoever performs an admitted attempt always reports, also when it is cancelled, and the report waits in the mailbox
   for whoever performs the part then;
 - what was being looked at when a handler crashed stands in the part's ledger, and `_inherit` answers it.
 """
@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextvars import Context
+from functools import partial
 
 import trio
 
-from .bucket import Permit
 from .cooldown import Change
 from .failures import Failure, Reason, Scope
 from .mailbox import Mailbox
@@ -78,25 +79,27 @@ class ModelActor:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Perform the part until cancelled, or until a bug ends this incarnation."""
         wire = self._open_wire()
-        self._worker = Worker(wire, self.part.mailbox.post, self._trace, self.part.limits.is_rated)
+        self._worker = Worker(wire, self.part.mailbox, self._trace, self.part.limits.is_rated)
         try:
             async with trio.open_nursery() as self._workers:
                 self._inherit(trio.current_time())
                 self._pump(trio.current_time())  # for the last incarnation, which may not have come to that
                 task_status.started()
-                now = trio.current_time()
-                while True:
-                    message = await self.part.mailbox.receive(self._wakes_at(now))
-                    now = trio.current_time()
-                    # Noted first, for whoever comes after a crash.
-                    self.part.handling = message
-                    if message is not None:
-                        self.handle(message, now)
-                    self.part.handling = None
-                    self._pump(now)
+                await self.part.mailbox.perform(self._perform)
         finally:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+                await self._worker.stop()
                 await wire.aclose()
+
+    def _perform(self, message: ModelMessage | None, now: float) -> float:
+        """Take in a message, if there is one, and whatever it is time for; return when it is time for more."""
+        # Noted first, for whoever comes after a crash.
+        self.part.handling = message
+        if message is not None:
+            self.handle(message, now)
+        self.part.handling = None
+        self._pump(now)
+        return self._wakes_at(now)
 
     def handle(self, message: ModelMessage, now: float) -> None:
         """Take in one message: decide first, act afterwards, wait for nothing."""
@@ -160,15 +163,13 @@ class ModelActor:
 
     def _admit(self, held: Held, now: float) -> None:
         attempt = held.attempt
-        permit = self.part.bucket.take(now, attempt.demand.tokens)
-        assert isinstance(permit, Permit), "what meets no obstacle can be taken"
+        permit = self.part.bucket.grant(now, attempt.demand.tokens)
         held.ticket = Ticket(permit, self.part.cooldown.admit(now), now)
-        # A copy for each attempt, entered here and nowhere else: trio makes of it one of the worker's own.
-        attempt.context.copy().run(self._send_out, held, held.ticket, now)
-        held.attended = True
+        context = attempt.context.copy()
+        context.run(self._send_out, held, held.ticket, now, context)
 
-    def _send_out(self, held: Held, ticket: Ticket, now: float) -> None:
-        """Tell of an attempt, and start its worker, in the context in which it is to be performed."""
+    def _send_out(self, held: Held, ticket: Ticket, now: float, context: Context) -> None:
+        """Tell of an attempt, and see that it is performed, both in this context, which is the attempt's own."""
         assert self._workers is not None, "only an actor on stage admits"
         assert self._worker is not None, "an actor on stage has a way to its provider"
         attempt = held.attempt
@@ -180,7 +181,11 @@ class ModelActor:
             probe=ticket.stamp.lease or 0,
             tokens=ticket.permit.tokens,
         )
-        self._workers.start_soon(self._worker.perform, held, name=f"attempt {attempt.id} at {self.key.name}")
+        if attempt.call.stream:
+            self._workers.start_soon(self._worker.perform, held, name=f"attempt {attempt.id} at {self.key.name}")
+            held.attended = True
+        else:
+            attempt.give_work(partial(self._worker.perform_for_caller, held, context))
 
     def _pump(self, now: float) -> None:
         """Admit whoever waits and can go, first come first served; send on whoever waits in vain."""
@@ -349,8 +354,11 @@ class ModelActor:
 
     def _on_withdraw(self, withdraw: Withdraw, now: float) -> None:
         held = self.part.open.get(withdraw.attempt)
-        if held is None or held.ticket is not None:
+        if held is None or held.attended:
             return  # answered already; or on its way, and then the leash has reached it
+        if held.ticket is not None:
+            self._on_unknown(held, Ended(withdraw.attempt, sent=False), now)  # its caller has not even begun with it
+            return
         if held in self.part.queue:
             self.part.queue.remove(held)
         if held in self.part.held_back:
@@ -380,6 +388,7 @@ class ModelActor:
             executed = [held.ended or held.ticket is not None for held in orphans]
             self._trace.record(now, Kind.DISTRUSTED, key=self.key, until=now + DISTRUST_COOLDOWN)
         for held, was_executed in zip(orphans, executed, strict=True):
+            held.ticket = None  # so that nobody begins with it now
             self._record(now, Kind.LOST, held.attempt, executed=int(was_executed))
             self._answer(held, held.crashed(executed=was_executed))
         part.handling = None

@@ -91,7 +91,7 @@ class Held:
     """An attempt that was taken from the mailbox and has not had its final answer.
 
     It is being looked at, or waits (in the queue, or held back for a second try), or has a `ticket` and is on its
-    way. `attended`: it has a worker, or the worker's report is in the mailbox; `ended`: that was taken out.
+    way. `attended`: somebody is at work on it, or the report on that is in the mailbox; `ended`: that was taken out.
     """
 
     attempt: Attempt
@@ -166,9 +166,9 @@ class Part:
         """Say why an attempt cannot be admitted: behind all that wait, or as the first of them."""
         if self.down:
             return Obstacle(Refusal.DOWN)
-        notice = self.notice(now)
-        if notice is not None:
-            return notice
+        until = self.cooldown.cooling_until(now)
+        if until is not None:
+            return Obstacle(Refusal.COOLING, until)
         if not self.cooldown.admits(now):
             return Obstacle(Refusal.PROBING)
         if first_in_line or not self.queue:

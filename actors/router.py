@@ -14,6 +14,7 @@ then is its place given back, so that the mailboxes have room for everything tha
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 
@@ -164,13 +165,15 @@ class RouterActor:
         """Route until cancelled, or until a bug ends this incarnation."""
         self._inherit()
         task_status.started()
-        while True:
-            message = await self._mailbox.receive()
-            # Noted first, for whoever comes after a crash.
-            self._journeys.message = message
-            assert message is not None, "a mailbox without a time limit yields messages only"
-            self.handle(message, trio.current_time())
-            self._journeys.message = self._journeys.handling = None
+        await self._mailbox.perform(self._perform)
+
+    def _perform(self, message: RouterMessage | None, now: float) -> float:
+        # Noted first, for whoever comes after a crash.
+        self._journeys.message = message
+        if message is not None:
+            self.handle(message, now)
+        self._journeys.message = self._journeys.handling = None
+        return math.inf
 
     def handle(self, message: RouterMessage, now: float) -> None:
         """Take in one message."""
@@ -320,6 +323,7 @@ class RouterActor:
             wait=ask.wait,
             not_before=ask.not_before,
             retries_left=journey.itinerary.retries_left,
+            give_work=route.slot.give_work,
             context=route.context,
         )
         self._record_dispatch(journey, ask, attempt.id, now)

@@ -6,6 +6,7 @@ It admits nothing and sends nothing, and it answers everybody at once, so that n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import trio
@@ -30,25 +31,29 @@ class StandIn:
         part.down = True
         try:
             self._trace.record(trio.current_time(), Kind.DOWN, key=part.key)
-            revived = self._clear(trio.current_time())
-            while not revived:
-                # Noted first, for whoever comes after a crash.
-                part.handling = await part.mailbox.receive()
-                revived = part.handling is not None and self._handle(part.handling)
-                part.handling = None
+            if not self._clear(trio.current_time()):
+                await part.mailbox.perform(self._perform)
         finally:
             part.down = False
-        self._trace.record(trio.current_time(), Kind.REVIVED, key=part.key)
 
-    def _handle(self, message: ModelMessage) -> bool:
+    def _perform(self, message: ModelMessage | None, now: float) -> float | None:
+        # Noted first, for whoever comes after a crash.
+        self.part.handling = message
+        revived = message is not None and self._handle(message, now)
+        self.part.handling = None
+        return None if revived else math.inf
+
+    def _handle(self, message: ModelMessage, now: float) -> bool:
         """Answer a message; is it the one that revives the part? Reports of workers come too late to matter."""
         match message:
             case Attempt():
-                self._refuse(message, trio.current_time())
+                self._refuse(message, now)
             case Struck():
                 message.taken = True
             case Reset():
-                self._note(self.part.cooldown.reset(), trio.current_time())
+                self._note(self.part.cooldown.reset(), now)
+                self.part.down = False
+                self._trace.record(now, Kind.REVIVED, key=self.part.key)
                 message.done.set()
                 return True
         return False
@@ -56,7 +61,7 @@ class StandIn:
     def _clear(self, now: float) -> bool:
         """Answer whatever the last incarnation left, give back what it held, and say if the part is to be revived."""
         part = self.part
-        revived = self._handle_leftover(part.handling)
+        revived = self._handle_leftover(part.handling, now)
         part.queue.clear()
         part.held_back.clear()
         for held in list(part.open.values()):
@@ -65,12 +70,12 @@ class StandIn:
         part.handling = None
         return revived
 
-    def _handle_leftover(self, message: ModelMessage | None) -> bool:
+    def _handle_leftover(self, message: ModelMessage | None, now: float) -> bool:
         """See to the message over which the last incarnation crashed; whoever reset that one wants it back."""
         if isinstance(message, Attempt):
             self.part.open.setdefault(message.id, Held(message))
             return False
-        return message is not None and self._handle(message)
+        return message is not None and self._handle(message, now)
 
     def _end(self, held: Held, now: float) -> None:
         if held.ticket is None and not held.ended:

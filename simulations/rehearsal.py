@@ -24,6 +24,7 @@ from ..actors.trace import Detail, Fact, Kind
 from ..supervisors.runtime import Lines, Stage, opened
 from .asking import request_of
 from .faults import MOMENTS, Fault, FaultKind
+from .hesitation import Hesitation
 from .lines import WorldLine
 from .run import Run
 from .sabotage import ROUTER, Saboteur
@@ -99,6 +100,7 @@ def _header(run: Run) -> dict[str, Any]:
         "scenario": scenario.name,
         "seed": scenario.seed,
         "script": None if scenario.script is None else list(scenario.script),
+        "own_turns": scenario.own_turns,
         "wire": scenario.wire,
         "candidates": [
             {
@@ -138,7 +140,9 @@ class _Play:
     async def perform(self) -> None:
         """Open a router in the world, let everybody come, and close it when all is quiet."""
         before = trio.lowlevel.current_statistics().tasks_living
-        async with opened(Stage(self.run.config, self._lines())) as self.router:
+        scenario = self.run.scenario
+        prompter = Hesitation(scenario.own_turns, stream(scenario.seed, "own turns"))
+        async with opened(Stage(self.run.config, self._lines(), prompter)) as self.router:
             self.router.listen(self._hear)
             async with trio.open_nursery() as around:
                 around.start_soon(self._trouble, self.router)

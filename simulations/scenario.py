@@ -188,6 +188,7 @@ class Scenario:
         expectations: what must come true all the same.
         seed: what the run's randomness is drawn from, unless another seed is given.
         script: which of the tasks that are ready goes first, see `stage.Schedule`; ``None``: by the seed.
+        own_turns: the share of messages that an actor leaves for a turn of its own, rather than handle them at once.
         wire: whether requests go as HTTP; otherwise the providers are reached above it, which is faster.
         healed_at: from when on whoever the faults still touch is dead for good and all others are well; every request
             with time enough that comes later must be served. ``None``: there is no such time.
@@ -204,6 +205,7 @@ class Scenario:
     expectations: tuple[Expectation, ...] = ()
     seed: int = 0
     script: tuple[int, ...] | None = None
+    own_turns: float = 0.0
     wire: bool = True
     healed_at: float | None = None
 

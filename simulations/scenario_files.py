@@ -136,6 +136,7 @@ def _scenario(read: Values, folder: Path) -> Scenario:
         expectations=read["expect"].made,
         seed=read["seed"],
         script=read["script"],
+        own_turns=read["own_turns"],
         wire=read["wire"],
         healed_at=read["healed_at"],
     )

@@ -58,6 +58,8 @@ def _plot(scenario: Scenario) -> Iterator[str]:
     if scenario.script is not None and any(scenario.script):
         turns = ", ".join(f"{turn} at the {place}." for place, turn in enumerate(scenario.script, 1) if turn)
         yield f"  The tasks that are ready change places at contested moments: by {turns}"
+    if scenario.own_turns:
+        yield f"  Actors leave {scenario.own_turns:.0%} of their messages for a turn of their own."
 
 
 def _caller(number: int, caller: Caller) -> str:

@@ -34,6 +34,8 @@ from .scenario import Caller, Flaw, LimitKind, ProviderScript, Scenario
 __all__ = ["callers", "faults", "healed_scenarios", "scenarios", "schedules", "storms", "topologies"]
 
 NAMES: Final = "abcde"
+OWN_TURNS: Final = (0.0, 0.5, 1.0)
+"""Which share of messages actors leave for a turn of their own: none, as in production, or what turns up races."""
 SPEAKERS: Final = (
     ("openai", "openai"),
     ("openai", "openai"),
@@ -346,6 +348,7 @@ def _scenarios(draw: Draw, topology: Topology) -> Scenario:
         faults=draw(_storms(tuple(visited), swarm, FAULTS_MAX)),
         seed=draw(st.integers(0, 255)),
         script=draw(schedules()),
+        own_turns=draw(st.sampled_from(OWN_TURNS)),
         wire=swarm.wire,
     )
 

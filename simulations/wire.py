@@ -42,6 +42,9 @@ SERVED_MAX: Final = 5
 CUT: Final = 1 / 8
 """How often what is sent comes in two, and a sender has to wait."""
 
+DIAL_TIMES: Final = (0.0, 0.125)
+"""How many virtual seconds it takes to connect where it does not happen at once; that is as rare."""
+
 BEGUN: Final = 2 / 3
 """How often an answer has begun when its connection breaks."""
 
@@ -75,7 +78,7 @@ class WorldWire:
 
     async def _dial(self) -> WorldStream:
         if self._random.random() < CUT:
-            await trio.lowlevel.checkpoint()
+            await sleep(self._random.choice(DIAL_TIMES))
         self._dialled += 1
         return WorldStream(self._world, self._origin, self._random, is_told=self._dialled % 2 == 0)
 

@@ -37,6 +37,7 @@ from ..actors.messages import ModelMessage
 from ..actors.model import ModelActor
 from ..actors.observers.log import LogLines
 from ..actors.part import Part
+from ..actors.prompter import Prompter
 from ..actors.providers.lean.idle import IdleConnections
 from ..actors.providers.lean.line import LeanLine, dial_to, is_common, is_proxied
 from ..actors.providers.line import Line, NetworkLine, TransportLine
@@ -148,12 +149,13 @@ def _not_opened(failed: ChildStartFailed) -> ConfigError:
 class Stage:
     """All that one open router consists of."""
 
-    def __init__(self, config: Config, open_line: Lines) -> None:
+    def __init__(self, config: Config, open_line: Lines, prompter: Prompter | None = None) -> None:
         self._config = config
+        self._prompter = Prompter() if prompter is None else prompter
         self._open_line = open_line
         self._trace = Trace()
         room = MESSAGES_PER_REQUEST * config.max_pending
-        self._mailbox = Mailbox[RouterMessage]("the router", room)
+        self._mailbox = Mailbox[RouterMessage]("the router", room, self._prompter)
         self._journeys = Journeys()
         now = trio.current_time()
         self._parts = {entry.key: self._part(entry, now) for entry in config.entries.values()}
@@ -216,7 +218,7 @@ class Stage:
             entry.key,
             entry.limits,
             config.policy,
-            Mailbox[ModelMessage](entry.key.name, room),
+            Mailbox[ModelMessage](entry.key.name, room, self._prompter),
             now=now,
             max_retry_after=config.max_retry_after,
             max_queued=entry.max_queued,

@@ -8,7 +8,6 @@ is bounded, too.
 
 from __future__ import annotations
 
-import math
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
@@ -54,16 +53,13 @@ class AnyBody(ABC):
             pieces.append(piece)
         return b"".join(pieces)
 
-    async def read_up_to(self, most: int, within: float = math.inf) -> bytes:
-        """Return as much as there is, can be read, is asked for, and comes within so many seconds."""
-        body = bytearray()
-        with trio.CancelScope(deadline=trio.current_time() + max(0.0, within)):
-            try:
-                while len(body) < most and (piece := await self.piece()) is not None:
-                    body += piece
-            except (httpx.HTTPError, BadBody):
-                pass  # what came before the end still tells more than how it ended
-        return bytes(body[:most])
+    async def read_into(self, body: bytearray, most: int) -> None:
+        """Read as much as there is, can be read, and is asked for; what has come stands in `body` at any time."""
+        try:
+            while len(body) < most and (piece := await self.piece()) is not None:
+                body += piece[: most - len(body)]
+        except (httpx.HTTPError, BadBody):
+            pass  # what came before the end still tells more than how it ended
 
     async def __aenter__(self) -> AnyBody:
         return self

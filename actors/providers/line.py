@@ -17,6 +17,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, Protocol
 
 import httpx
+import trio
 from attrs import frozen
 
 from .body import ACCEPTED, AnyBody, Body
@@ -77,6 +78,7 @@ class TransportLine:
 
     async def send(self, outgoing: Outgoing, on_sent: Callable[[], None]) -> Incoming:
         """Hand the request on. When it truly goes out, nobody tells: it counts as sent at once."""
+        await trio.lowlevel.checkpoint()  # not every transport is one, and a request always is
         on_sent()
         request = _request(outgoing, {"timeout": self._timeout})
         return _incoming(await self._transport.handle_async_request(request))

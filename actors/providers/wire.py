@@ -91,6 +91,11 @@ class Patience:
         if deadline != self._scope.deadline:  # most often it is the caller's, and to set it has its price
             self._scope.deadline = deadline
 
+    def hurry(self, now: float, seconds: float) -> None:
+        """Give the attempt only so much time still."""
+        self._quiet = min(self._quiet, now + seconds)
+        self._expect()
+
     def stand_down(self) -> float:
         """Let time run out without that being a failure, until the next sign of life; return when it does."""
         self._scope.deadline = self._latest
@@ -136,7 +141,7 @@ class HttpWire:
     async def perform(self, progress: Progress) -> Answer | Failure:
         """Send the attempt and see it through."""
         call = progress.attempt.call
-        patience = Patience(self._endpoint.limits, trio.current_time(), progress.scope, stream=call.stream)
+        patience = Patience(self._endpoint.limits, progress.admitted_at, progress.scope, stream=call.stream)
         progress.time_up = patience.failure
         outcome: Answer | Failure
         try:
@@ -157,7 +162,7 @@ class HttpWire:
         try:
             async with answer.body:
                 if not answer.is_success:
-                    return await self._read_error(answer, patience)
+                    return await self._read_error(progress, patience, answer)
                 if call.stream and call.endpoint == SPEECH and _is_sound(answer):
                     outcome = await self._read_pieces(progress, patience, answer)
                 elif call.stream and _is_stream(answer):
@@ -176,10 +181,15 @@ class HttpWire:
             return Failure.of(Reason.TIMEOUT, f"no connection within connect_timeout ({limit:g} s)")
         return classify_exception(exc, provider=self._key.provider)
 
-    async def _read_error(self, answer: Incoming, patience: Patience) -> Failure:
+    async def _read_error(self, progress: Progress, patience: Patience, answer: Incoming) -> Failure:
         # The status is known: a body that does not come takes nothing away from it.
-        left = patience.stand_down() - trio.current_time()
-        content = await answer.body.read_up_to(MAX_ERROR_BYTES, within=min(left, ERROR_TIME))
+        content = bytearray()
+        progress.time_up = lambda _: self._without_secrets(self._error(answer, bytes(content)))
+        patience.hurry(trio.current_time(), ERROR_TIME)
+        await answer.body.read_into(content, MAX_ERROR_BYTES)
+        return self._error(answer, bytes(content))
+
+    def _error(self, answer: Incoming, content: bytes) -> Failure:
         failure = classify(answer.status, answer.headers, content, provider=self._key.provider)
         if not failure.retriable:
             # Its caller is to see what the provider says of it.
@@ -210,7 +220,8 @@ class HttpWire:
                     await sink.finish()
             if failure is None and reader.closed:
                 patience.stand_down()
-                await answer.body.read_up_to(MAX_ERROR_BYTES, within=DRAIN_TIME)
+                with trio.move_on_after(DRAIN_TIME):
+                    await answer.body.read_into(bytearray(), MAX_ERROR_BYTES)
         finally:
             answered = reader.answer()
             progress.tokens = answered.tokens

@@ -155,6 +155,7 @@ SCENARIO: Final[Mapping[str, Field]] = {
     "config": Field(_config, required=True),
     "seed": Field(integer, 0),
     "script": Field(list_of("numbers", natural)),
+    "own_turns": Field(share, 0.0),
     "wire": Field(boolean, default=True),
     "healed_at": Field(any_time),
     "traffic": Field(tables("traffic", TRAFFIC, _traffic), Tables()),

@@ -39,7 +39,7 @@ def scenario_text(scenario: Scenario, mistakes: Mistakes) -> str:
         "expect": [_given(expectation) for expectation in scenario.expectations],
     }
     tree = {
-        **_given(scenario, ("name", "teaches", "seed", "script", "wire", "healed_at")),
+        **_given(scenario, ("name", "teaches", "seed", "script", "own_turns", "wire", "healed_at")),
         "config": _without_secrets(config) if isinstance(config, Mapping) else os.fsdecode(config),
         **{name: tables for name, tables in lists.items() if tables},
     }

@@ -60,10 +60,10 @@ def with_the_primarys(change: Callable[[Entry, Entry], Entry]) -> Patch:
     """Let every candidate but the first of the config be reached with something of the first one's."""
 
     def make(original: Any) -> Any:
-        def init(self: Stage, config: Any, open_line: Any) -> None:
+        def init(self: Stage, config: Any, open_line: Any, *more: Any) -> None:
             first = next(iter(config.entries.values()))
             entries = {key: change(entry, first) for key, entry in config.entries.items()}
-            original(self, evolve(config, entries=entries), open_line)
+            original(self, evolve(config, entries=entries), open_line, *more)
 
         return init
 

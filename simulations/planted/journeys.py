@@ -216,9 +216,9 @@ def deadline_kept_late() -> list[Patch]:
 )
 def worker_outlives_its_caller() -> list[Patch]:
     def make(original: Any) -> Any:
-        async def perform(self: Worker, held: Any) -> None:
+        async def perform(self: Worker, held: Any, **more: Any) -> None:
             with trio.CancelScope(shield=True):
-                await original(self, held)
+                await original(self, held, **more)
 
         return perform
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
-import trio
 from attrs import define
 
 from understudy.actors.bucket import Gauge, TokenBucket
@@ -17,17 +17,23 @@ from understudy.actors.itinerary import Itinerary
 from understudy.actors.mailbox import Mailbox, Slot
 from understudy.actors.messages import Leash
 from understudy.actors.model import ModelActor
-from understudy.actors.part import Part
+from understudy.actors.part import Held, Part
 from understudy.actors.providers.wire import HttpWire
 from understudy.actors.router import RouterActor
 from understudy.actors.stand_in import StandIn
 from understudy.actors.trace import Trace
 from understudy.actors.worker import Worker
 
-CALLER = "caller"
-"""What the tasks of callers are named: a bug in the caller's own call is the caller's to see."""
+IS_CALLER: ContextVar[bool] = ContextVar("IS_CALLER", default=False)
+"""Set where callers make their own calls: a bug in these is the caller's to see."""
 
 HOUSE = (ModelActor, Worker, RouterActor, StandIn, Part, TokenBucket, Gauge, Cooldown, Itinerary, Mailbox, Slot, Leash)
+
+
+async def as_caller(ask: Callable[[], Awaitable[None]]) -> None:
+    """Perform a caller's task."""
+    IS_CALLER.set(True)
+    await ask()
 
 
 class Bug(Exception):
@@ -48,6 +54,9 @@ def targets() -> list[Target]:
     found = [Target(Trace, "tell"), Target(Router, "closed"), Target(HttpWire, "perform")]
     for owner in HOUSE:
         for name, value in vars(owner).items():
+            # `_perform` is where a message is noted that has just been taken: a bug before that is one in trio.
+            if name == "_perform":
+                continue
             if inspect.isfunction(value) and not name.startswith("__") and not inspect.iscoroutinefunction(value):
                 found.append(Target(owner, name))
     return found
@@ -68,7 +77,7 @@ class Injection:
     def _due(self) -> bool:
         if not self.armed or self.raised >= self.times:
             return False
-        if trio.lowlevel.current_task().name.startswith(CALLER):
+        if IS_CALLER.get():
             return False
         self.calls += 1
         if self.calls < self.first:
@@ -100,9 +109,16 @@ class Injection:
     @contextmanager
     def installed(self) -> Iterator[None]:
         owner, name = self.target.owner, self.target.name
-        original = vars(owner)[name]
+        original, perform = vars(owner)[name], Worker.perform
+
+        async def perform_as_worker(self: Worker, held: Held, **more: Any) -> None:
+            IS_CALLER.set(False)  # in a context of the attempt's own
+            await perform(self, held, **more)
+
         setattr(owner, name, self._wrapped(original))
+        Worker.perform = perform_as_worker  # type: ignore[method-assign]
         try:
             yield
         finally:
             setattr(owner, name, original)
+            Worker.perform = perform  # type: ignore[method-assign]

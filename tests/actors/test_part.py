@@ -28,7 +28,7 @@ def part(*, now: float = 0.0, **limits: Any) -> Part:
 
 
 def held(n: int, tokens: int = 0) -> Held:
-    return Held(Attempt(n, n, KEY, Call("glm"), Demand(tokens), math.inf, Leash()))
+    return Held(Attempt(n, n, KEY, Call("glm"), Demand(tokens), math.inf, Leash(), lambda _: None))
 
 
 def admit(it: Part, n: int, now: float, tokens: int = 0) -> Held:

@@ -192,7 +192,7 @@ def test_a_request_can_be_cancelled_at_every_step(name: str, seed: int) -> None:
     step = 0
     while (came_through := perform(PLAYS[name](), step, seed)) is None:
         step += 1
-    assert step >= 5, "there were steps to cancel at"
+    assert step >= 2, "there were steps to cancel at"
     assert came_through >= step - 1
 
 
@@ -264,16 +264,17 @@ def test_whoever_is_cancelled_already_asks_nobody(seed: int) -> None:
     async def main() -> None:
         async with open_router(config(entry("a")), transport=provider) as router:
             router.listen(lambda fact: facts.append(fact) if fact is not None else None)
-            with trio.CancelScope() as scope:
-                scope.cancel()
-                await router.chat("a", HELLO)
+            for ask in (chat, read):
+                with trio.CancelScope() as scope:
+                    scope.cancel()
+                    await ask(router)
+                assert scope.cancelled_caught
             await trio.sleep(0.1)
             assert not router._pending
 
     run(main, seed=seed)
     assert not provider.log
-    assert facts[0].kind is Kind.REQUESTED
-    check_answers(facts)
+    assert not facts
 
 
 @pytest.mark.parametrize("seed", range(10))

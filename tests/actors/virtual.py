@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import httpx
 import trio
 from attrs import define, field, frozen
 
-from understudy.simulations.stage import perform
+from understudy.simulations.hesitation import Hesitation
+from understudy.simulations.stage import perform, stream
+from understudy.supervisors import runtime
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -183,8 +187,10 @@ def config(*entries: Json, **top: Any) -> Json:
 
 
 def run(play: Callable[[], Awaitable[T]], *, seed: int = 0, longest: float = 100_000.0) -> T:
-    """Perform a play in virtual time."""
-    return perform(play, seed=seed, longest=longest)
+    """Perform a play in virtual time. By the seed actors handle all messages at once, or half, or none of them."""
+    prompter = partial(Hesitation, seed % 3 / 2, stream(seed, "own turns"))
+    with patch.object(runtime, "Prompter", prompter):
+        return perform(play, seed=seed, longest=longest)
 
 
 async def idle(seconds: float = 1.0) -> None:

@@ -56,7 +56,7 @@ def test_an_error_arrives_as_itself_and_shows_both_sides_in_its_traceback() -> N
         assert [attempt.reason for attempt in info.value.attempts] == ["server_error", "server_error"]
         frames = [frame.name for frame in traceback.extract_tb(info.value.__traceback__)]
         assert frames[0] == "scene"
-        assert frames[-1] == "wait", "where the trio router raised it"
+        assert frames[-1] == "read", "where the trio router raised it"
         with pytest.raises(understudy.UnknownModel, match="did you mean"):
             await router.chat("aa", HELLO)
         with pytest.raises(understudy.RequestRejected):

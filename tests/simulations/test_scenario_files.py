@@ -279,6 +279,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         tuple(draw(st.lists(one_expectation(names, classes), max_size=2))),
         draw(st.integers()),
         draw(st.none() | st.lists(st.integers(0, 2**70), max_size=60).map(tuple)),
+        draw(st.floats(0, 1)),
         draw(st.booleans()),
         draw(st.none() | TIMES),
     )

@@ -4,6 +4,7 @@ The common case is one origin by http or https, without a proxy (`line.is_common
 a user puts in for the network does. h11 reads and checks every byte; here is only what stands around it:
 
 `head`        what goes out before the body, written once for all requests that are alike
+`plain`       bytes over a socket, without needless turns
 `dial`        a connection's way to the origin: TCP, TLS
 `connection`  one exchange after another over one connection
 `pool`        the idle connections of one origin

@@ -70,12 +70,13 @@ class Connection:
             self._is_sent = True
         except GONE:
             pass  # a server may hang up before it has read everything, and yet say why
+        await self._receive()
         while True:
             event = self._next()
-            if isinstance(event, h11.Response):
-                return event
             if event is h11.NEED_DATA:
                 await self._receive()
+            elif isinstance(event, h11.Response):
+                return event
             # All else is a 1xx, which only announces what comes.
 
     async def piece(self) -> bytes | None:

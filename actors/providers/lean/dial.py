@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -10,6 +11,8 @@ from typing import Protocol
 import httpx
 import trio
 from attrs import field, frozen
+
+from .plain import PlainStream
 
 
 class Link(Protocol):
@@ -47,7 +50,7 @@ class Dial(Protocol):
 class SocketLink:
     """A link over a socket, with or without TLS between."""
 
-    stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]
+    stream: trio.abc.Stream
     _socket: trio.socket.SocketType
 
     def is_quiet(self) -> bool:
@@ -73,7 +76,7 @@ class NetworkDial:
         with self._step():
             plain = await trio.open_tcp_stream(self.host, self.port)
         if self.tls is None:
-            return SocketLink(plain, plain.socket)
+            return SocketLink(plain if sys.platform == "win32" else PlainStream(plain), plain.socket)
         try:
             with self._step():
                 stream = trio.SSLStream(plain, self.tls, server_hostname=self.host, https_compatible=True)
