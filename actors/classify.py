@@ -64,6 +64,9 @@ LONG_WAIT: Final = 3_600.0
 SHORT_WAIT: Final = 60.0
 """What is loosely called a quota, and is back so soon, is a rate limit."""
 
+FEW_CODES: Final = 200
+"""Characters of codes in plain form; no more are remembered."""
+
 CODE_HEADERS: Final = ("x-amzn-errortype", "x-ms-error-code", "x-error-code", "cf-mitigated")
 """Headers in which a provider puts its error code."""
 
@@ -191,12 +194,20 @@ def _said(layers: list[Layer], provider: str) -> Iterator[Rule]:
     """Yield the best rule for what each layer says: codes before prose, the innermost layer first."""
     book = _rules(Where.CODE, provider)
     for layer in layers:
-        if layer.words and (rank := book.first(layer.codes_plain)) is not None:
+        if layer.words and (rank := _rank_of_codes(book, layer.codes_plain)) is not None:
             yield RANKED[rank]
     book = _rules(Where.PROSE, provider)
     for layer in layers:
         if layer.prose and (rank := book.first(layer.prose_plain)) is not None:
             yield RANKED[rank]
+
+
+def _rank_of_codes(book: Phrasebook, codes: str) -> int | None:
+    """Return the rank of the best rule for codes, which for few codes is remembered: errors have the same again."""
+    return _remembered(book, codes) if len(codes) <= FEW_CODES else book.first(codes)
+
+
+_remembered: Final = lru_cache(1_024)(Phrasebook.first)
 
 
 def _says(layers: list[Layer], *kinds: tuple[str, ...]) -> int | None:

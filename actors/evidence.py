@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
@@ -172,6 +173,10 @@ def plain(text: str) -> str:
     return text.replace("\x01", ".")
 
 
+plain_word: Final = lru_cache(1_024)(plain)
+"""The plain form of a code: a short word, and errors have the same few again and again."""
+
+
 def _set_apart(found: re.Match[str]) -> str:
     return f" {found[0]}"
 
@@ -203,7 +208,7 @@ class Layer:
     def codes_plain(self) -> str:
         """All codes in plain form, made when it is first asked for: by then, everything has been added."""
         if self._codes_plain is None:
-            self._codes_plain = " . ".join(map(plain, self.words))
+            self._codes_plain = " . ".join(map(plain_word, self.words))
         return self._codes_plain
 
     @property

@@ -1,8 +1,8 @@
 """The model actor: performs one candidate's part. It alone decides, and it alone changes bucket and cooldown.
 
 It never waits for the network: an attempt that it admits is performed by its caller's task, or for a stream by one in
-the actor's own nursery (see `worker`), which reports to the actor's own mailbox. Handlers are synchronous. Every attempt
-that is taken from the mailbox gets exactly one final answer, in this incarnation or the next:
+the actor's own nursery (see `worker`), which reports to the actor's own mailbox. Handlers are synchronous. Every
+attempt that is taken from the mailbox gets exactly one final answer, in this incarnation or the next:
 
 - whoever performs an admitted attempt always reports, also when it is cancelled, and the report waits in the mailbox
   for whoever performs the part then;

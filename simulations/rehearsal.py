@@ -24,7 +24,7 @@ from ..actors.trace import Detail, Fact, Kind
 from ..supervisors.runtime import Lines, Stage, opened
 from .asking import request_of
 from .faults import MOMENTS, Fault, FaultKind
-from .hesitation import Hesitation
+from .hesitation import MESSAGES_MAX, Hesitation
 from .lines import WorldLine
 from .run import Run
 from .sabotage import ROUTER, Saboteur
@@ -140,8 +140,9 @@ class _Play:
     async def perform(self) -> None:
         """Open a router in the world, let everybody come, and close it when all is quiet."""
         before = trio.lowlevel.current_statistics().tasks_living
-        scenario = self.run.scenario
-        prompter = Hesitation(scenario.own_turns, stream(scenario.seed, "own turns"))
+        scenario, callers, candidates = self.run.scenario, len(self.run.callers), len(self.run.config.entries)
+        most = MESSAGES_MAX + callers * (10 + 4 * candidates)  # each may be asked, and waited for, in the same instant
+        prompter = Hesitation(scenario.own_turns, stream(scenario.seed, "own turns"), most)
         async with opened(Stage(self.run.config, self._lines(), prompter)) as self.router:
             self.router.listen(self._hear)
             async with trio.open_nursery() as around:

@@ -213,7 +213,7 @@ def _one_caller(draw: Draw, routes: Sequence[str], swarm: _Swarm) -> Caller:
         caller = evolve(caller, wait_for_cooldown=True)
     if swarm.leaves and draw(st.booleans()):
         caller = evolve(caller, leaves_after=draw(st.sampled_from((0.0, 0.5, 1.0, 5.0, 40.0))))
-    if draw(st.integers(0, 3)) == 3:
+    if draw(st.integers(0, 2)) == 2:
         caller = evolve(caller, prompt_tokens=draw(st.sampled_from((60, 150))), answer_tokens=10)
     return _flawed(draw, caller) if swarm.flaws else caller
 

@@ -37,6 +37,8 @@ class OneAnswer(Invariant):
         super().__init__(told)
         self._open: dict[int, Sight] = {}
         self._crashes = 0
+        self._crashed_at: dict[str, float] = {}
+        self._sent_at: dict[int, float] = {}
         self._leaving: list[tuple[CandidateState, int, float]] = []
 
     # Callers
@@ -74,6 +76,7 @@ class OneAnswer(Invariant):
 
     def on_dispatched(self, fact: Fact) -> None:
         """One attempt at a time, to nobody twice in a pass."""
+        self._sent_at[fact.attempt or 0] = fact.at
         way = self.told.way_of(fact)
         turn = None if way is None or fact.key is None else way.turn(fact.key)
         if way is None or way.ended is not None:
@@ -155,7 +158,16 @@ class OneAnswer(Invariant):
 
     def on_crashed(self, fact: Fact) -> None:
         """Each crash of the router may take one request with it."""
-        self._crashes += fact.details.get("actor") == "root/router"
+        actor = str(fact.details.get("actor"))
+        self._crashes += actor == "root/router"
+        self._crashed_at[actor] = fact.at
+
+    def on_lost(self, fact: Fact) -> None:
+        """An attempt is lost in a crash of its candidate's actor, and for no other reason."""
+        name = "" if fact.key is None else fact.key.name
+        crashes = [self._crashed_at.get(actor, -1.0) for actor in (f"{name}/{name}", f"models/{name}", "root/models")]
+        if max(crashes) < self._sent_at.get(fact.attempt or 0, 0.0):
+            self.say(f"attempt {fact.attempt} is said to have been lost in a crash of {name}, which has not crashed")
 
     def at_end(self) -> None:
         """Everybody has been told, and every request has ended."""

@@ -7,7 +7,7 @@ became.
 
 from __future__ import annotations
 
-from . import health, house, identity, journeys, lean, limits, translation
+from . import health, house, identity, journeys, lean, limits, translation, turns
 from .bug import BUDGET, BUGS, PlantedBug
 from .proof import Proof, prove, table
 
@@ -25,4 +25,5 @@ __all__ = [
     "prove",
     "table",
     "translation",
+    "turns",
 ]

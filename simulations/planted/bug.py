@@ -11,6 +11,9 @@ from attrs import frozen
 BUDGET: Final = 2_000
 """How many examples a search may take to find a planted bug."""
 
+SEARCHES: Final = 2
+"""How often a planted bug is searched for, from one seed after another, until it is found: some are rare."""
+
 Patch = tuple[object, str, Callable[[Any], Any]]
 """Whose attribute is replaced, its name, and what makes the replacement of the original."""
 

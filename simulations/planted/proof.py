@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from ..fuzz import fuzz
+from ..fuzz import Found, fuzz
 from ..story import events, tell
-from .bug import BUDGET, PlantedBug
+from .bug import BUDGET, SEARCHES, PlantedBug
 
 
 @frozen
@@ -33,15 +33,20 @@ class Proof:
 
 
 def prove(bug: PlantedBug, *, examples: int = BUDGET, seed: int = 0, shrink: bool = True) -> Proof:
-    """Plant a bug and search for it."""
+    """Plant a bug and search for it, and once more from the next seed if that finds nothing; all examples count."""
+    tried = 0
     with bug.plant():
-        search = fuzz(examples=examples, seed=seed, shrink=shrink, measure=False)
-        if search.found is None:
-            return Proof(bug, (), search.examples, 0)
-        found = search.found
-        story = tell(found.run, found.violations)
+        for number in range(SEARCHES):
+            search = fuzz(examples=examples, seed=seed + number, shrink=shrink, measure=False)
+            tried += search.examples
+            if search.found is not None:
+                return _proof_of(bug, search.found, tried)
+    return Proof(bug, (), tried, 0)
+
+
+def _proof_of(bug: PlantedBug, found: Found, tried: int) -> Proof:
     broken = tuple(dict.fromkeys(violation.invariant for violation in found.violations))
-    return Proof(bug, broken, search.examples, events(found.scenario), story)
+    return Proof(bug, broken, tried, events(found.scenario), tell(found.run, found.violations))
 
 
 def table(proofs: Sequence[Proof]) -> str:

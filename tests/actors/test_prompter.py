@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from understudy.actors.mailbox import Mailbox
 from understudy.actors.prompter import MAX_IN_A_ROW, Prompter
 from understudy.simulations.hesitation import Hesitation
-from understudy.simulations.stage import perform
+from understudy.simulations.stage import StageError, perform
 
 T = TypeVar("T")
 WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
@@ -157,6 +157,28 @@ def test_two_actors_that_have_no_end_of_messages_for_each_other_let_others_have_
         assert max(late - early for early, late in pairwise(between)) <= 2 * MAX_IN_A_ROW
 
     run(main)
+
+
+def test_a_rehearsal_is_stuck_where_actors_have_no_end_of_messages_for_each_other() -> None:
+    async def main() -> None:
+        boxes: list[Mailbox[int]] = []
+        prompter = Hesitation(0.0, random.Random(0), most=1_000)
+
+        def handle(message: int | None, now: float) -> float:
+            del now
+            if message is not None:
+                boxes[0].post(message + 1)
+            return math.inf
+
+        boxes.append(Mailbox("glm", 5, prompter))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(boxes[0].perform, handle)
+            await trio.sleep(1)
+            boxes[0].post(1)
+            await trio.sleep(1)
+
+    with pytest.raises(StageError, match="time stands still at 1 s: actors have no end of messages"):
+        run(main)
 
 
 @pytest.mark.parametrize("seed", range(20))
