@@ -60,22 +60,18 @@ class StandIn:
 
     def _clear(self, now: float) -> bool:
         """Answer whatever the last incarnation left, give back what it held, and say if the part is to be revived."""
-        part = self.part
-        revived = self._handle_leftover(part.handling, now)
+        part, message = self.part, self.part.handling
+        if isinstance(message, Attempt):
+            part.open.setdefault(message.id, Held(message))
         part.queue.clear()
         part.held_back.clear()
         for held in list(part.open.values()):
             self._end(held, now)
             del part.open[held.attempt.id]
+        # Last, what the last incarnation crashed over: whoever reset that one wants it back.
+        revived = message is not None and not isinstance(message, Attempt) and self._handle(message, now)
         part.handling = None
         return revived
-
-    def _handle_leftover(self, message: ModelMessage | None, now: float) -> bool:
-        """See to the message over which the last incarnation crashed; whoever reset that one wants it back."""
-        if isinstance(message, Attempt):
-            self.part.open.setdefault(message.id, Held(message))
-            return False
-        return message is not None and self._handle(message, now)
 
     def _end(self, held: Held, now: float) -> None:
         if held.ticket is None and not held.ended:

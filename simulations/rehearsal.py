@@ -140,10 +140,7 @@ class _Play:
     async def perform(self) -> None:
         """Open a router in the world, let everybody come, and close it when all is quiet."""
         before = trio.lowlevel.current_statistics().tasks_living
-        scenario, callers, candidates = self.run.scenario, len(self.run.callers), len(self.run.config.entries)
-        most = MESSAGES_MAX + callers * (10 + 4 * candidates)  # each may be asked, and waited for, in the same instant
-        prompter = Hesitation(scenario.own_turns, stream(scenario.seed, "own turns"), most)
-        async with opened(Stage(self.run.config, self._lines(), prompter)) as self.router:
+        async with opened(Stage(self.run.config, self._lines(), self._prompter())) as self.router:
             self.router.listen(self._hear)
             async with trio.open_nursery() as around:
                 around.start_soon(self._trouble, self.router)
@@ -154,6 +151,12 @@ class _Play:
             self._look()
         self.run.ended_at = trio.current_time()
         self.run.tasks_left = trio.lowlevel.current_statistics().tasks_living - before
+
+    def _prompter(self) -> Hesitation:
+        scenario = self.run.scenario
+        # Each candidate may be asked for each caller, and waited for, in the same instant.
+        most = MESSAGES_MAX + len(self.run.callers) * (10 + 4 * len(self.run.config.entries))
+        return Hesitation(scenario.own_turns, stream(scenario.seed, "own turns"), most)
 
     def describe(self) -> str:
         """Say how the candidates are doing, for whoever looks into a run that hangs."""

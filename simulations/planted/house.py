@@ -137,6 +137,7 @@ def attempts_lost_in_a_crash() -> list[Patch]:
     "the message that an actor crashed over is forgotten",
     ONE_ANSWER,
     ISOLATION,
+    INCIDENT,
     "conservation",
     "no-needless-failure",
 )

@@ -28,12 +28,12 @@ OWN: Mapping[str, Any] = {
 
 @pytest.fixture(scope="module")
 def search() -> Search:
-    return fuzz(examples=400, seed=1)
+    return fuzz(examples=500, seed=1)
 
 
 def test_nothing_breaks_in_the_real_code(search: Search) -> None:
     assert search.found is None, tell(search.found.run, search.found.violations)
-    assert search.examples == 400
+    assert search.examples == 500
 
 
 def test_every_state_refusal_reason_and_end_is_reached(search: Search) -> None:

@@ -148,4 +148,4 @@ def test_over_sockets_a_cancellation_at_any_checkpoint_leaves_none_open(tls: boo
                 step += 1
         return step
 
-    assert trio.run(main) > (8 if tls else 5)
+    assert trio.run(main) > (8 if tls else 4)
