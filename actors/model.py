@@ -87,9 +87,9 @@ class ModelActor:
                 task_status.started()
                 await self.part.mailbox.perform(self._perform)
         finally:
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
-                await self._worker.stop()
-                await wire.aclose()
+            for end in (self._worker.stop, wire.aclose):  # each in its own time: the wire is closed in any case
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+                    await end()
 
     def _perform(self, message: ModelMessage | None, now: float) -> float:
         """Take in a message, if there is one, and whatever it is time for; return when it is time for more."""

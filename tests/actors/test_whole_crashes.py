@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
+import httpx
 import pytest
 import trio
 from attrs import define, field
@@ -27,6 +28,7 @@ from understudy import (
 )
 from understudy.actors.messages import Attempt, Failed
 from understudy.actors.model import ModelActor
+from understudy.actors.providers.wire import HttpWire
 from understudy.actors.router import Journey, Journeys, RouterActor
 from understudy.actors.stand_in import StandIn
 from understudy.supervisors import runtime
@@ -319,6 +321,51 @@ def test_what_is_in_flight_when_its_actor_crashes_is_answered_and_sent_on(
     run(play, seed=seed)
     assert len(failures) == 4
     assert all(failed.crashed and failed.may_have_executed for failed in failures)
+
+
+class Stubborn(httpx.AsyncBaseTransport):
+    """A transport that nothing can cancel."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        with trio.CancelScope(shield=True):
+            return await self._provider.handle_async_request(request)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_cannot_be_stopped_is_not_waited_for_and_its_answer_counts_all_the_same(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed_at: list[float] = []
+    aclose = HttpWire.aclose
+
+    async def close(self: HttpWire) -> None:
+        closed_at.append(trio.current_time())
+        await aclose(self)
+
+    async def play() -> None:
+        monkeypatch.setattr(HttpWire, "aclose", close)
+        transport = Stubborn(Provider(lambda _: Deal(5)))
+        async with open_router(config(entry("a")), transport=transport) as router, trio.open_nursery() as nursery:
+
+            async def ask() -> None:
+                reply = await router.chat("a", HELLO, timeout=30)
+                assert trio.current_time() == pytest.approx(5)
+                assert [record.outcome for record in reply.attempts] == ["served"]
+
+            nursery.start_soon(ask)
+            await trio.sleep(1)
+            with monkeypatch.context() as patch:
+                patch.setattr(ModelActor, "_on_reset", always(Bug))
+                nursery.start_soon(router.reset, "a")
+                await trio.sleep(0.01)
+            await trio.sleep(3)
+            assert closed_at == [pytest.approx(2)]
+            assert router.snapshot()[0].in_flight == 1, "its place is taken until it has ended"
+
+    run(play, seed=seed)
 
 
 @pytest.mark.parametrize("seed", range(30))
