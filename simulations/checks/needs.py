@@ -6,6 +6,7 @@ from typing import Final
 
 from ...actors.failures import Reason, Scope
 from ...actors.identity import ModelKey
+from ...actors.messages import Refusal
 from ...actors.policy import Next
 from ...actors.trace import Fact
 from ..faults import MOMENTS, Fault
@@ -51,10 +52,13 @@ class NoNeedlessFailure(Invariant):
     def _check_turn(self, way: Way, turn: Turn, now: float) -> None:
         """Say if a candidate could serve the request after all.
 
-        What it said at this very instant is believed, and the time that it named, until that has come.
+        What it said at this very instant is believed, and the time that it named, until that has come. Whoever was down
+        counts as down for this request: only a person can bring it back, and that nobody waits for.
         """
         word = turn.word
         if not turn.fits or turn.out or word is None or word.said_at >= now or (word.ready_at or 0.0) > now:
+            return
+        if word.refusal is Refusal.DOWN:
             return
         state = self.told.house.candidates[turn.key]
         obstacle = state.obstacle(now, float(way.needs.tokens))

@@ -135,7 +135,7 @@ def body_of_another_connection() -> list[Patch]:
     return [(LeanLine, "_exchange", make)]
 
 
-@bug("lean line", "a request is said to have been sent before there is a connection", CONSERVATION)
+@bug("lean line", "a request is said to have been sent before there is a connection", CONSERVATION, "rate")
 def sent_before_there_is_a_connection() -> list[Patch]:
     def make(original: Any) -> Any:
         async def send(self: LeanLine, outgoing: Any, on_sent: Any) -> Any:

@@ -332,6 +332,7 @@ class Stubborn(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         with trio.CancelScope(shield=True):
             return await self._provider.handle_async_request(request)
+        raise AssertionError("nobody cancels this scope")
 
 
 @pytest.mark.parametrize("seed", range(6))
