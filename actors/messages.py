@@ -245,8 +245,7 @@ class Leash:
     def cancel(self) -> None:
         """Cancel what is held, and whatever is attached later."""
         self.cancelled = True
-        if self._scope is not None:
-            self._scope.cancel()
+        self.interrupt()
 
 
 # Between router and model actor

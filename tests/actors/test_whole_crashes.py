@@ -255,6 +255,14 @@ def always(raises: type[Exception]) -> Callable[..., None]:
     return method
 
 
+async def crash_a(router: Router, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the actor of `a` meet a bug over a message that has nothing to do with any attempt."""
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelActor, "_on_reset", always(Bug))
+        nursery.start_soon(router.reset, "a")
+        await trio.sleep(0.01)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_a_candidate_that_crashes_too_often_is_down_until_it_is_reset(
     seed: int, monkeypatch: pytest.MonkeyPatch
@@ -313,10 +321,7 @@ def test_what_is_in_flight_when_its_actor_crashes_is_answered_and_sent_on(
                 for _ in range(4):
                     nursery.start_soon(ask)
                 await trio.sleep(1)
-                with monkeypatch.context() as patch:
-                    patch.setattr(ModelActor, "_on_reset", always(Bug))
-                    nursery.start_soon(router.reset, "a")
-                    await trio.sleep(0.01)
+                await crash_a(router, nursery, monkeypatch)
 
     run(play, seed=seed)
     assert len(failures) == 4
@@ -358,10 +363,7 @@ def test_what_cannot_be_stopped_is_not_waited_for_and_its_answer_counts_all_the_
 
             nursery.start_soon(ask)
             await trio.sleep(1)
-            with monkeypatch.context() as patch:
-                patch.setattr(ModelActor, "_on_reset", always(Bug))
-                nursery.start_soon(router.reset, "a")
-                await trio.sleep(0.01)
+            await crash_a(router, nursery, monkeypatch)
             await trio.sleep(3)
             assert closed_at == [pytest.approx(2)]
             assert router.snapshot()[0].in_flight == 1, "its place is taken until it has ended"
