@@ -1,8 +1,9 @@
 """From an error answer to a `Failure`: what went wrong, whose fault it was, how long to wait.
 
 `classify` reads an HTTP answer (or an error event in a stream, or a bare message), `classify_exception` what the HTTP
-client raised. Neither does I/O, reads a clock or keeps anything, and neither ever raises: whatever comes in, a valid
-`Failure` comes out.
+client raised. Neither does I/O or reads a clock, and neither ever raises: whatever comes in, a valid `Failure` comes
+out. What a short body says is remembered: in an outage the same few words come again and again, and to read them again
+took a tenth to a third of what a failing attempt costs (``benchmarks/run.py --only router``, errors of one kind and of many).
 
 The work is divided. `evidence.py` takes a body apart without knowing what anything means; `classify_rules.py` is the
 table of what words mean; `waits.py` reads stated waits. Here evidence is weighed, in `_weigh` and nowhere else. From
@@ -26,12 +27,13 @@ found, `_by_window` decides between them: by the window that is named, else by t
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Final
 
 import httpx
 import trio
+from attrs import frozen
 
 from . import waits
 from .classify_rules import (
@@ -64,8 +66,17 @@ LONG_WAIT: Final = 3_600.0
 SHORT_WAIT: Final = 60.0
 """What is loosely called a quota, and is back so soon, is a rate limit."""
 
+SHORT_BODY: Final = 1_000
+"""Characters of a body; what a longer one says is not remembered."""
+
+BODIES_KEPT: Final = 128
+"""Of how many bodies it is remembered what they say."""
+
 FEW_CODES: Final = 200
 """Characters of codes in plain form; no more are remembered."""
+
+LIMITS: Final = frozenset({Reason.RATE_LIMIT, Reason.QUOTA})
+"""The reasons that are about a limit."""
 
 CODE_HEADERS: Final = ("x-amzn-errortype", "x-ms-error-code", "x-error-code", "cf-mitigated")
 """Headers in which a provider puts its error code."""
@@ -95,19 +106,17 @@ def classify(
     """
     lowered = {str(name).lower(): str(value)[:HEADER_MAX] for name, value in headers.items()}
     text = body[: TEXT_MAX * 4].decode("utf-8", "replace") if isinstance(body, bytes) else body
-    layers = gather(text)
-    _add_header_codes(layers[-1], lowered)
-    reason = _weigh(layers, status, _dialect(provider))
-    wait = _stated_wait(reason, lowered, layers)
-    reason = _by_window(reason, wait, layers)
-    scope = _scope(reason, layers)
-    message = next((layer.message for layer in layers if layer.message), "")
+    read = _read if len(text) <= SHORT_BODY else _read.__wrapped__
+    reading = read(text, _header_codes(lowered), status, _dialect(provider))
+    wait = _stated_wait(lowered, reading)
+    reason = _by_window(reading.reason, wait, reading.layers)
+    scope = _scope(reason, reading.layers)
     return Failure(
         reason=reason,
         scope=scope,
         status=status,
         retry_after=None if scope is Scope.REQUEST else wait,
-        message=presentable(message, MESSAGE_MAX),
+        message=reading.message,
     )
 
 
@@ -139,6 +148,30 @@ EXCEPTIONS: Final[tuple[tuple[tuple[type[BaseException], ...], Reason], ...]] = 
     ((trio.BrokenResourceError, trio.ClosedResourceError), Reason.NETWORK),
 )
 """What exceptions mean: the first row that fits."""
+
+
+# -- Reading -----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class _Reading:
+    """What a body says by itself: `wait` in its fields or words, and a `message` to show."""
+
+    layers: tuple[Layer, ...]
+    reason: Reason
+    wait: float | None
+    message: str
+
+
+@lru_cache(BODIES_KEPT)
+def _read(text: str, codes: tuple[str, ...], status: int | None, provider: str) -> _Reading:
+    """Read a body; `codes` are the headers', which count like those of the outermost layer."""
+    layers = gather(text)
+    layers[-1].words.extend(codes)
+    message = next((layer.message for layer in layers if layer.message), "")
+    return _Reading(
+        tuple(layers), _weigh(layers, status, provider), _wait_of(layers), presentable(message, MESSAGE_MAX)
+    )
 
 
 # -- Weighing ----------------------------------------------------------------------------------------------------
@@ -210,7 +243,7 @@ def _rank_of_codes(book: Phrasebook, codes: str) -> int | None:
 _remembered: Final = lru_cache(1_024)(Phrasebook.first)
 
 
-def _says(layers: list[Layer], *kinds: tuple[str, ...]) -> int | None:
+def _says(layers: Sequence[Layer], *kinds: tuple[str, ...]) -> int | None:
     """Return the first of several kinds of phrases that any layer says, in a code or in prose."""
     book = _phrases(*kinds)
     numbers = [book.first(text) for layer in layers for text in (layer.codes_plain, layer.prose_plain)]
@@ -225,9 +258,9 @@ def _by_status(layers: list[Layer], status: int | None) -> Reason | None:
     return None
 
 
-def _by_window(reason: Reason, wait: float | None, layers: list[Layer]) -> Reason:
+def _by_window(reason: Reason, wait: float | None, layers: Sequence[Layer]) -> Reason:
     """Tell a rate limit from a quota: by the window that is named, else by the wait that is stated."""
-    if reason not in {Reason.RATE_LIMIT, Reason.QUOTA}:
+    if reason not in LIMITS:
         return reason
     window = _says(layers, LONG_WINDOWS, SHORT_WINDOWS)
     if window == 0 or (wait is not None and wait >= LONG_WAIT):
@@ -237,7 +270,7 @@ def _by_window(reason: Reason, wait: float | None, layers: list[Layer]) -> Reaso
     return reason
 
 
-def _scope(reason: Reason, layers: list[Layer]) -> Scope:
+def _scope(reason: Reason, layers: Sequence[Layer]) -> Scope:
     """Return whose fault it is; a quota is one model's where the error says so."""
     if reason is Reason.QUOTA and _says(layers, ONE_MODEL) is not None:
         return Scope.MODEL
@@ -247,10 +280,18 @@ def _scope(reason: Reason, layers: list[Layer]) -> Scope:
 # -- Waits -------------------------------------------------------------------------------------------------------
 
 
-def _stated_wait(reason: Reason, headers: Mapping[str, str], layers: list[Layer]) -> float | None:
+def _stated_wait(headers: Mapping[str, str], reading: _Reading) -> float | None:
     """Return the wait that the provider states: asked for in a header, in a field, in words, or left to be inferred."""
-    if (wait := waits.from_headers(headers)) is not None:
-        return wait
+    wait = waits.from_headers(headers)
+    if wait is None:
+        wait = reading.wait
+    if wait is None and reading.reason in LIMITS:
+        wait = waits.from_limit_headers(headers)
+    return wait
+
+
+def _wait_of(layers: list[Layer]) -> float | None:
+    """Return the wait that a body states: in a field, else in words."""
     for layer in layers:
         if layer.fields and (wait := waits.from_fields(layer.fields)) is not None:
             return wait
@@ -258,17 +299,15 @@ def _stated_wait(reason: Reason, headers: Mapping[str, str], layers: list[Layer]
         for _, _, text in layer.prose:
             if (wait := waits.from_prose(text)) is not None:
                 return wait
-    return waits.from_limit_headers(headers) if reason in {Reason.RATE_LIMIT, Reason.QUOTA} else None
+    return None
 
 
 # -- Odds and ends -----------------------------------------------------------------------------------------------
 
 
-def _add_header_codes(layer: Layer, headers: Mapping[str, str]) -> None:
-    """Treat error codes in headers like those of the outermost layer."""
-    codes = [headers[name].partition(":")[0][:100] for name in CODE_HEADERS if name in headers]
-    if codes:
-        layer.words.extend(codes)
+def _header_codes(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the error codes in headers."""
+    return tuple([headers[name].partition(":")[0][:100] for name in CODE_HEADERS if name in headers])
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:

@@ -138,6 +138,7 @@ Case = Callable[[Core, float], Awaitable[Told]]
 REQUESTS: Final[dict[str, Case]] = {
     "healthy": partial(requests, config(["good"]), 1),
     "one fallback": partial(requests, config(["bad", "good"]), 2),
+    "one fallback, no two errors alike": partial(requests, config(["odd", "good"]), 2),
     **{f"one of {count} keys": partial(idle_keys, count) for count in MANY},
     **{f"{count - 1} refusals": partial(refusals, count) for count in MANY},
 }

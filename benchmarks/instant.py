@@ -1,10 +1,12 @@
 """A provider without HTTP: a line that answers at once, so that nothing but the router and the dialect is measured.
 
-The request's JSON is written as it would be, and the answer's is read. Below ``/bad`` everything fails with a 503.
+The request's JSON is written as it would be, and the answer's is read. Below ``/bad`` everything fails with a 503,
+below ``/odd`` too, but with other words each time.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -65,6 +67,7 @@ class InstantLine:
 
     def __init__(self, bodies: Bodies) -> None:
         self._bodies = bodies
+        self._numbers = itertools.count()
 
     async def send(self, outgoing: Outgoing, on_sent: Callable[[], None]) -> Incoming:
         """Write the request, and answer it."""
@@ -72,6 +75,8 @@ class InstantLine:
         assert outgoing.content
         if "/bad/" in outgoing.url:
             return Incoming(503, JSON, Held((REFUSAL,)))
+        if "/odd/" in outgoing.url:
+            return Incoming(503, JSON, Held((REFUSAL.replace(b"overloaded", b"overloaded, %d" % next(self._numbers)),)))
         stream = bool(outgoing.body.get("stream"))
         return Incoming(200, SSE if stream else JSON, self._bodies(stream))
 
@@ -80,12 +85,13 @@ class InstantLine:
 
 
 def config(names: Sequence[str], *, policy: object = CALM, route: Sequence[str] = ()) -> dict[str, Any]:
-    """Return a config with these candidates; whose name begins with "bad" always fails. `route` is what "m" means."""
+    """Return a config with these candidates; one called "bad" or "odd" always fails. `route` is what "m" means."""
+    places = {name: name[:3] if name.startswith(("bad", "odd")) else "good" for name in names}
     entries = [
         {
             "model_name": name,
             "model": f"openai/{name}",
-            "api_base": f"http://nowhere.example/{'bad' if name.startswith('bad') else 'good'}/v1",
+            "api_base": f"http://nowhere.example/{places[name]}/v1",
             "api_key": f"sk-nobody-{name}",
         }
         for name in names

@@ -16,7 +16,7 @@ import trio
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from understudy.actors.classify import MESSAGE_MAX, classify, classify_exception
+from understudy.actors.classify import MESSAGE_MAX, SHORT_BODY, classify, classify_exception
 from understudy.actors.classify_rules import RULES
 from understudy.actors.failures import NATURAL_SCOPE, Failure, Reason, Scope
 from understudy.actors.phrases import Phrasebook, compile_phrase
@@ -140,6 +140,17 @@ def test_a_broken_body_yields_a_valid_failure(case: Case, cut: int, noise: bytes
 @given(cases)
 def test_the_answer_is_always_the_same(case: Case) -> None:
     assert ask(case) == ask(case) == ask(case, case.body.encode())
+
+
+@given(st.lists(st.tuples(cases, cases, cases), min_size=1, max_size=8))
+def test_what_was_read_before_changes_nothing(mixed: list[tuple[Case, Case, Case]]) -> None:
+    """One error's body with another's headers and the status of a third; a long body is read anew each time."""
+    for first, second, third in mixed:
+        told = [
+            classify(third.status, second.headers, first.body + room, provider=third.style)
+            for room in ("", " " * SHORT_BODY)
+        ]
+        assert told[0] == told[1]
 
 
 @pytest.mark.parametrize(
