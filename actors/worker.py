@@ -20,7 +20,7 @@ from .bucket import Left
 from .contexts import within
 from .failures import Failure, Reason
 from .mailbox import Mailbox
-from .messages import Answer, Attempt, Begun, Chunk, Ended, ModelMessage, Sent
+from .messages import Answer, Attempt, Begun, Call, Chunk, Ended, ModelMessage, Sent
 from .part import Held
 from .trace import Kind, Trace
 
@@ -70,8 +70,15 @@ class Progress:
 class Wire(Protocol):
     """How a candidate is reached: one per incarnation, opened and closed with it."""
 
+    def time_limit(self, call: Call) -> float:
+        """Return for how many seconds at most an attempt is performed that shows no sign of life."""
+        ...
+
     async def perform(self, progress: Progress) -> Answer | Failure:
-        """Send the attempt, see it through, keep `progress` up to date; failures are values."""
+        """Send the attempt, see it through, keep `progress` up to date; failures are values.
+
+        The scope of `progress` ends it at its deadline, and at the time limit if that comes first.
+        """
         ...
 
     async def aclose(self) -> None:
@@ -123,10 +130,11 @@ class Worker:
         """See one attempt through, and report; `by_caller`: whoever cancels this task is the caller."""
         attempt = held.attempt
         assert held.ticket is not None, "only an admitted attempt is worked on"
+        admitted_at = held.ticket.admitted_at
         # The deadline holds here, too: a reader that sleeps past it does not come to leave in time.
-        scope = trio.CancelScope(deadline=attempt.deadline)
+        scope = trio.CancelScope(deadline=min(attempt.deadline, admitted_at + self.wire.time_limit(attempt.call)))
         tell_sent = self.is_rated or Kind.SENT in self.trace.heard
-        progress = Progress(attempt, scope, self.mailbox.post, held.ticket.admitted_at, tell_sent)
+        progress = Progress(attempt, scope, self.mailbox.post, admitted_at, tell_sent)
         outcome: Answer | Failure | None = None
         broken_off = True
         try:

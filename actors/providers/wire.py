@@ -3,7 +3,7 @@
 Whatever goes wrong is returned as a `Failure`, and no failure shows a secret.
 
 Our own limits shorten the scope in which the attempt is performed (`Patience`), so that they hold for any transport.
-The caller's own deadline stands in that scope already, and is not touched.
+The caller's own deadline stands in that scope, too, and is never put off.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from attrs import evolve
 from ..classify import classify, classify_exception
 from ..failures import Failure, Reason
 from ..identity import ModelKey
-from ..messages import Answer, Chunk
+from ..messages import Answer, Call, Chunk
 from ..worker import Progress
 from .body import AnyBody, BadBody
 from .dialect import StreamReader
@@ -62,18 +62,17 @@ NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout
 class Patience:
     """How long one attempt may still take: the whole of it, and until the next sign of life.
 
-    It moves the deadline of the attempt's `scope`, which is never later than it was. While the reader is the slow one,
-    the clock stands still.
+    It moves the deadline of the attempt's `scope`, which is made with the first of these limits and is never later than
+    `latest`, the caller's own. While the reader is the slow one, the clock stands still.
     """
 
-    def __init__(self, limits: TimeLimits, now: float, scope: trio.CancelScope, *, stream: bool) -> None:
+    def __init__(self, limits: TimeLimits, now: float, scope: trio.CancelScope, latest: float, *, stream: bool) -> None:
         self._limits = limits
         self._scope = scope
-        self._latest = scope.deadline
+        self._latest = latest
         self._whole = now + limits.request
         self._quiet = now + limits.first_event if stream else math.inf
         self._started = not stream
-        self._expect()
 
     def start(self, now: float) -> None:
         """Note the first content."""
@@ -138,10 +137,16 @@ class HttpWire:
         """Close the line."""
         await self._line.aclose()
 
+    def time_limit(self, call: Call) -> float:
+        """Return the limit on the whole attempt, or for a stream on its first content, if that is less."""
+        limits = self._endpoint.limits
+        return min(limits.request, limits.first_event) if call.stream else limits.request
+
     async def perform(self, progress: Progress) -> Answer | Failure:
         """Send the attempt and see it through."""
-        call = progress.attempt.call
-        patience = Patience(self._endpoint.limits, progress.admitted_at, progress.scope, stream=call.stream)
+        attempt, scope = progress.attempt, progress.scope
+        limits, stream = self._endpoint.limits, attempt.call.stream
+        patience = Patience(limits, progress.admitted_at, scope, attempt.deadline, stream=stream)
         progress.time_up = patience.failure
         outcome: Answer | Failure
         try:
