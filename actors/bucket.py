@@ -126,6 +126,8 @@ class Gauge:
         An amount beyond the capacity is what several takers want one after another; the time is then that of
         the last of them.
         """
+        if self.limit is None and self._statement is None:
+            return now
         self._forget(now)
         ready = now
         if self.limit is not None:
@@ -151,10 +153,12 @@ class Gauge:
 
     def take(self, now: float, amount: float) -> _Entry:
         """Take `amount`; the caller has seen that it is ready."""
-        self._forget(now)
         self._taken += amount
         self._count += 1
         entry = self._out[self._count] = _Entry(now, amount, self._count, self._taken)
+        if self.limit is None and self._statement is None:
+            return entry
+        self._forget(now)
         if self.limit is not None:
             self._refill(now)
             self._balance -= amount

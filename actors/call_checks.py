@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from .errors import RequestRejected
@@ -82,12 +83,13 @@ def _check_form(form: object) -> None:
 
 def _check_endpoint(endpoint: object) -> None:
     """Refuse what is no path below the API's base: put after a host's name, it could make it another's."""
-    if not isinstance(endpoint, str) or not endpoint.startswith("/") or not _is_plain(endpoint):
+    if not isinstance(endpoint, str) or not _is_path(endpoint):
         raise rejected(f'endpoint is a path such as "/chat/completions", not {endpoint!r}')
 
 
-def _is_plain(text: str) -> bool:
-    return text.isascii() and text.isprintable() and " " not in text
+@lru_cache(256)
+def _is_path(text: str) -> bool:
+    return text.startswith("/") and text.isascii() and text.isprintable() and " " not in text
 
 
 def _check_json(call: Call) -> None:

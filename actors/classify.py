@@ -2,8 +2,8 @@
 
 `classify` reads an HTTP answer (or an error event in a stream, or a bare message), `classify_exception` what the HTTP
 client raised. Neither does I/O or reads a clock, and neither ever raises: whatever comes in, a valid `Failure` comes
-out. What a short body says is remembered: in an outage the same few words come again and again, and to read them again
-took a tenth to a third of what a failing attempt costs (``benchmarks/run.py --only router``, errors of one kind and of many).
+out. What a short body says is remembered: in an outage the same few words come again and again, and to read them anew
+is a tenth of a request that fails over, or a quarter (``benchmarks/run.py --only router``, errors alike and not).
 
 The work is divided. `evidence.py` takes a body apart without knowing what anything means; `classify_rules.py` is the
 table of what words mean; `waits.py` reads stated waits. Here evidence is weighed, in `_weigh` and nowhere else. From

@@ -34,10 +34,9 @@ import math
 from enum import StrEnum
 from typing import Final
 
-from attrs import frozen
-
 from .failures import Failure, Scope
 from .policy import Policy
+from .values import value
 
 MAX_RETRY_AFTER: Final = 600.0
 """Seconds for which a provider's stated wait is believed, unless the config says otherwise."""
@@ -52,7 +51,7 @@ class Health(StrEnum):
     PROBING = "probing"
 
 
-@frozen
+@value
 class Stamp:
     """What an admitted attempt carries: its generation, and the number of its lease if it is the probe."""
 
@@ -84,7 +83,7 @@ class Cooldown:
         self.generation = 0
         self.incidents = 0
         self._began_at = -math.inf
-        self._until: float | None = None  # None: healthy
+        self._until: float | None = None  # None: healthy, and there is no lease
         self._lease: int | None = None
         self._leases = 0
         self._last_failure_at = -math.inf
@@ -99,18 +98,18 @@ class Cooldown:
 
     def cooling_until(self, now: float) -> float | None:
         """Return when the cooldown ends, or ``None`` if there is none at `now`."""
-        return self._until if self.health(now) is Health.COOLING else None
+        return None if self._until is None or self.health(now) is not Health.COOLING else self._until
 
     def admits(self, now: float) -> bool:
         """Whether an attempt may go out at `now`."""
-        return self.health(now) in (Health.HEALTHY, Health.WAITING)
+        return self._until is None or self.health(now) is Health.WAITING
 
     def admit(self, now: float) -> Stamp:
         """Admit one attempt; as the probe, with a lease, if a cooldown has just ended."""
-        health = self.health(now)
-        assert health in (Health.HEALTHY, Health.WAITING), f"a candidate that is {health} admits nothing"
-        if health is Health.HEALTHY:
+        if self._until is None:
             return Stamp(self.generation)
+        health = self.health(now)
+        assert health is Health.WAITING, f"a candidate that is {health} admits nothing"
         self._leases += 1
         self._lease = self._leases
         return Stamp(self.generation, self._lease)

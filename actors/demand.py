@@ -96,21 +96,19 @@ class Demand:
 
 def estimate_demand(body: Mapping[str, Any]) -> Demand:
     """Read from a request's body what it needs. Whatever is not of the expected shape counts as nothing."""
-    texts = _Tally()
+    read: list[Any] = []
+    count = 0
     for name in MESSAGES:
         messages = body.get(name)
-        if not messages or isinstance(messages, str) or not isinstance(messages, (list, Sequence)):
-            continue
-        for message in messages:
-            texts.tokens += TOKENS_PER_MESSAGE
-            texts.add(message)
-    for name, value in body.items():
-        if name in TEXTS:
-            texts.add(value)
+        if messages and not isinstance(messages, str) and isinstance(messages, (list, Sequence)):
+            read.extend(messages)
+            count += len(messages)
+    read.extend([value for name, value in body.items() if name in TEXTS])
+    tokens, images = _tokens_in(read)
     return Demand(
-        prompt_tokens=math.ceil(texts.tokens),
+        prompt_tokens=math.ceil(tokens + count * TOKENS_PER_MESSAGE),
         answer_tokens=_answer_tokens(body),
-        images=texts.images,
+        images=images,
         tools=bool(body.get("tools") or body.get("functions")),
     )
 
@@ -128,34 +126,33 @@ def _sane(tokens: object) -> int:
     return max(0, min(tokens, TOKENS_MAX)) if isinstance(tokens, int) and not isinstance(tokens, bool) else 0
 
 
-class _Tally:
-    """Adds up the text in a JSON value. It keeps its own stack, so that no depth of nesting can exhaust ours."""
+def _tokens_in(values: list[Any]) -> tuple[float, bool]:
+    """Return the tokens of all texts and files in JSON values, unrounded, and whether there are images.
 
-    def __init__(self) -> None:
-        self.tokens = 0.0
-        self.images = False
-
-    def add(self, value: object) -> None:
-        stack = [value]
-        while stack:
-            item = stack.pop()
-            if isinstance(item, str):
-                self.tokens += text_tokens(item)
-            elif isinstance(item, (list, tuple)):
-                stack.extend(item)
-            elif isinstance(item, (dict, Mapping)):  # a dict first: to ask the abstract class takes longer
-                kind = _part(item)
-                if kind is None:
-                    stack.extend(item.values())
-                else:
-                    self.images = self.images or kind == "image"
-                    self.tokens += TOKENS_PER_IMAGE
+    It keeps its own stack, `values`, so that no depth of nesting can exhaust ours.
+    """
+    tokens, characters, images = 0.0, 0, False
+    while values:
+        item = values.pop()
+        if isinstance(item, str):
+            if item.isascii():
+                characters += len(item)
+            else:
+                tokens += text_tokens(item)
+        elif isinstance(item, (list, tuple)):
+            values.extend(item)
+        elif isinstance(item, (dict, Mapping)):  # a dict first: to ask the abstract class takes longer
+            kind = None if SAYS_PART.isdisjoint(item) else _part(item)
+            if kind is None:
+                values.extend(item.values())
+            else:
+                images = images or kind == "image"
+                tokens += TOKENS_PER_IMAGE
+    return tokens + characters / ASCII_PER_TOKEN, images
 
 
 def _part(item: Mapping[Any, Any]) -> str | None:
-    """Return what kind of file a part of a message holds, ``None`` if it is no file."""
-    if SAYS_PART.isdisjoint(item):
-        return None
+    """Return what kind of file a part of a message holds, ``None`` if it is no file after all."""
     kind = item.get("type")  # in a tool's schema this may be anything
     if isinstance(kind, str) and kind in IMAGE_PARTS:
         return "image"

@@ -18,6 +18,8 @@ STRUCK: Final = "[secret]"
 class Reason(StrEnum):
     """Why an attempt did not succeed."""
 
+    __hash__ = str.__hash__  # every failure is looked up by it, and Enum's own takes a call of Python's
+
     RATE_LIMIT = "rate_limit"
     OVERLOADED = "overloaded"
     TIMEOUT = "timeout"

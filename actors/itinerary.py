@@ -31,6 +31,7 @@ from .failures import Failure, Reason
 from .identity import ModelKey
 from .messages import AttemptRecord, Failed, Outcome, Refusal, Refused
 from .policy import Next, Policy
+from .values import value
 
 MAX_FAILURES: Final = 5
 """How often one candidate may fail one request that waits for cooldowns, before it is asked no more."""
@@ -64,7 +65,10 @@ class Plan(tuple[Candidate, ...]):
 
     @cached_property
     def _can(self) -> tuple[tuple[Capabilities, float | None], ...]:
-        return tuple(dict.fromkeys((each.capabilities, each.tpm) for each in self))
+        """What they can take, each once; whoever may take anything is left out."""
+        can = dict.fromkeys((each.capabilities, each.tpm) for each in self)
+        can.pop((Capabilities(), None), None)
+        return tuple(can)
 
     def suits(self, demand: Demand) -> bool:
         """Whether every candidate can take a request; ``False`` where it takes a closer look to say."""
@@ -76,7 +80,7 @@ class Plan(tuple[Candidate, ...]):
 # Decisions
 
 
-@frozen
+@value
 class Ask:
     """Send an attempt to this candidate. `wait`: let it queue there; `again`: a second try, after `not_before`."""
 
@@ -86,12 +90,12 @@ class Ask:
     not_before: float = -math.inf
 
 
-@frozen
+@value
 class Deliver:
     """The request is served."""
 
 
-@frozen
+@value
 class Reject:
     """The request was itself at fault: tell the caller, ask nobody else."""
 
@@ -99,7 +103,7 @@ class Reject:
     key: ModelKey
 
 
-@frozen
+@value
 class GiveUp:
     """Nobody is left. `retry_at` is when the first candidate expects to be ready, ``None`` if none can say."""
 
@@ -331,8 +335,9 @@ class Itinerary:
 
 
 def _words(failure: Failure) -> str:
-    status = "" if failure.status is None else f"HTTP {failure.status}"
-    return ": ".join(part for part in (status, failure.message) if part)
+    if failure.status is None:
+        return failure.message
+    return f"HTTP {failure.status}: {failure.message}" if failure.message else f"HTTP {failure.status}"
 
 
 def _ready_at(turn: _Turn) -> float | None:

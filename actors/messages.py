@@ -33,6 +33,7 @@ from .demand import Demand
 from .failures import Failure, Reason
 from .identity import ModelKey
 from .mailbox import Work
+from .values import value
 
 write_json: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 """Writes JSON as it goes onto the wire; what no JSON has, such as NaN, is an error."""
@@ -178,7 +179,7 @@ class Usage:
     total_tokens: int | None = None
 
 
-@frozen
+@value
 class Answer:
     """A complete answer as a dialect reads it, in the shape that the endpoint documents.
 
@@ -251,7 +252,7 @@ class Leash:
 # Between router and model actor
 
 
-@frozen(eq=False)
+@value(eq=False)
 class Attempt:
     """The router asks a candidate. `wait` allows it to queue; `not_before` holds a second try back.
 
@@ -275,14 +276,14 @@ class Attempt:
     context: Context = field(factory=copy_context, repr=False)
 
 
-@frozen
+@value
 class Withdraw:
     """The caller of this attempt has left."""
 
     attempt: int
 
 
-@frozen
+@value
 class Refused:
     """The candidate declines.
 
@@ -307,7 +308,7 @@ class Refused:
         }
 
 
-@frozen
+@value
 class Failed:
     """The attempt failed.
 
@@ -324,7 +325,7 @@ class Failed:
     crashed: bool = False
 
 
-@frozen
+@value
 class Served:
     """The attempt succeeded."""
 
@@ -332,14 +333,14 @@ class Served:
     answer: Answer
 
 
-@frozen
+@value
 class Withdrawn:
     """The attempt ended because its caller had left."""
 
     attempt: int
 
 
-@frozen(eq=False)
+@value(eq=False)
 class Opened:
     """A stream's first content has arrived; the reader takes its chunks from `chunks`."""
 
@@ -354,7 +355,7 @@ Reply = Refused | Failed | Served | Withdrawn | Opened
 # From a model actor's workers to it
 
 
-@frozen
+@value
 class Sent:
     """The request went onto the wire at `at`, noticeably later than it was admitted."""
 
@@ -362,7 +363,7 @@ class Sent:
     at: float
 
 
-@frozen(eq=False)
+@value(eq=False)
 class Begun:
     """The stream's first content is here."""
 
@@ -370,7 +371,7 @@ class Begun:
     chunks: trio.MemoryReceiveChannel[Chunk]
 
 
-@frozen
+@value
 class Ended:
     """A worker is done. Without `answer` and `failure` the outcome is unknown: it was cancelled."""
 
@@ -394,7 +395,7 @@ class Struck:
     taken: bool = False
 
 
-@frozen(eq=False)
+@value(eq=False)
 class Reset:
     """End the cooldown by hand; `done` is set once it has happened."""
 
@@ -405,7 +406,7 @@ ModelMessage = Attempt | Withdraw | Sent | Begun | Ended | Struck | Reset
 """All that a model actor's mailbox may hold."""
 
 
-@frozen
+@value
 class Ticket:
     """What an admitted attempt holds at its model actor."""
 

@@ -94,10 +94,13 @@ class ModelActor:
     def _perform(self, message: ModelMessage | None, now: float) -> float:
         """Take in a message, if there is one, and whatever it is time for; return when it is time for more."""
         # Noted first, for whoever comes after a crash.
-        self.part.handling = message
+        part = self.part
+        part.handling = message
         if message is not None:
             self.handle(message, now)
-        self.part.handling = None
+        part.handling = None
+        if not (part.queue or part.held_back):
+            return math.inf
         self._pump(now)
         return self._wakes_at(now)
 
@@ -173,14 +176,15 @@ class ModelActor:
         assert self._workers is not None, "only an actor on stage admits"
         assert self._worker is not None, "an actor on stage has a way to its provider"
         attempt = held.attempt
-        self._record(
-            now,
-            Kind.ADMITTED,
-            attempt,
-            generation=ticket.stamp.generation,
-            probe=ticket.stamp.lease or 0,
-            tokens=ticket.permit.tokens,
-        )
+        if self._trace.listening:
+            self._record(
+                now,
+                Kind.ADMITTED,
+                attempt,
+                generation=ticket.stamp.generation,
+                probe=ticket.stamp.lease or 0,
+                tokens=ticket.permit.tokens,
+            )
         if attempt.call.stream:
             self._workers.start_soon(self._worker.perform, held, name=f"attempt {attempt.id} at {self.key.name}")
             held.attended = True
@@ -190,8 +194,6 @@ class ModelActor:
     def _pump(self, now: float) -> None:
         """Admit whoever waits and can go, first come first served; send on whoever waits in vain."""
         part = self.part
-        if not (part.queue or part.held_back):
-            return
         while part.queue:
             held = part.queue[0]
             if self._see_off(held, now):
@@ -228,8 +230,6 @@ class ModelActor:
 
     def _wakes_at(self, now: float) -> float:
         """When there is something to do although no message comes."""
-        if not (self.part.queue or self.part.held_back):
-            return math.inf
         times = [held.attempt.not_before for held in self.part.held_back]
         if self.part.queue:
             head = self.part.queue[0].attempt

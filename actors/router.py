@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from .demand import Demand
 from .errors import AllCandidatesFailed, RequestRejected, RouterCrashed, UnderstudyError
@@ -46,9 +46,10 @@ from .messages import (
 from .part import Part
 from .policy import Policy
 from .trace import Fact, Kind, Trace
+from .values import value
 
 
-@frozen(eq=False)
+@value(eq=False)
 class StreamOpened:
     """What a streaming caller's slot is filled with: who serves, where the chunks come from, and what comes then."""
 
@@ -57,7 +58,7 @@ class StreamOpened:
     then: Slot[Word]
 
 
-@frozen(eq=False)
+@value(eq=False)
 class Finished:
     """What a caller's slot is filled with at the end."""
 
@@ -65,7 +66,7 @@ class Finished:
     answer: Answer
 
 
-@frozen
+@value
 class Broken:
     """What a streaming caller's slot is filled with if the stream breaks and nobody starts it over."""
 
@@ -97,7 +98,7 @@ class Route:
     context: Context = field(factory=copy_context, repr=False)
 
 
-@frozen
+@value
 class CallerLeft:
     """The caller of this request waits no more."""
 
@@ -200,15 +201,16 @@ class RouterActor:
         )
         journey = self._journeys.handling = Journey(route, itinerary)
         self._journeys.by_request[route.id] = journey
-        route.context.run(
-            self._record,
-            now,
-            Kind.REQUESTED,
-            journey,
-            route=route.model,
-            deadline=route.deadline,
-            candidates=len(route.plan),
-        )
+        if self._trace.listening:
+            route.context.run(
+                self._record,
+                now,
+                Kind.REQUESTED,
+                journey,
+                route=route.model,
+                deadline=route.deadline,
+                candidates=len(route.plan),
+            )
         if route.leash.cancelled:
             self._see_off(journey, now)
             return
@@ -326,7 +328,8 @@ class RouterActor:
             give_work=route.slot.give_work,
             context=route.context,
         )
-        self._record_dispatch(journey, ask, attempt.id, now)
+        if self._trace.listening:
+            self._record_dispatch(journey, ask, attempt.id, now)
         self._parts[key].mailbox.post(attempt)
         journey.attempt, journey.key = attempt.id, key
         self._journeys.by_attempt[attempt.id] = journey

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
-from attrs import field, frozen
+from attrs import field
 
 from ..failures import Failure
 from ..identity import ModelKey
 from ..messages import Answer, Call, Chunk
+from ..values import value
 from .endpoint import Endpoint
 from .sse import SSEEvent
 
@@ -43,7 +44,7 @@ class Untranslatable(Exception):
     """A call cannot be said in a dialect; the message says what of it, for people: "it has no `logprobs`"."""
 
 
-@frozen
+@value
 class Outgoing:
     """An HTTP request that is ready to be sent. It carries the credential, and is never shown.
 

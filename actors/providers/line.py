@@ -18,8 +18,8 @@ from typing import Any, Final, Protocol
 
 import httpx
 import trio
-from attrs import frozen
 
+from ..values import value
 from .body import ACCEPTED, AnyBody, Body
 from .dialect import Outgoing
 from .endpoint import Endpoint
@@ -33,7 +33,7 @@ KEPT_ALIVE_TIME: Final = 4.0
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
-@frozen(eq=False)
+@value(eq=False)
 class Incoming:
     """An answer whose head has come. `headers` has names in lower case; `body` is entered and left by whoever reads."""
 

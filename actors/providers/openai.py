@@ -21,7 +21,7 @@ from .dialect import Outgoing, StreamReader, Untranslatable
 from .endpoint import Endpoint
 from .openai_events import EventReader
 from .outgoing import write
-from .reading import is_error, is_opaque, malformed, read_json, used_tokens
+from .reading import content_type, is_error, is_opaque, malformed, read_json, used_tokens
 from .sse import SSEEvent
 
 CHAT: Final = "/chat/completions"
@@ -52,8 +52,7 @@ class OpenAIDialect:
 
     def answer(self, call: Call, headers: Mapping[str, str], body: bytes) -> Answer | Failure:
         """Read a 2xx body."""
-        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if call.endpoint != CHAT and is_opaque(kind):
+        if call.endpoint != CHAT and is_opaque(kind := content_type(headers)):
             return Answer({}, content=body, content_type=kind)
         data = read_json(body)
         if not isinstance(data, dict):
@@ -306,8 +305,9 @@ def _text_of(choices: Iterable[Any]) -> str:
 
 def _messages(data: Mapping[str, Any]) -> bool:
     choices = data.get("choices")
-    return (
-        isinstance(choices, list)
-        and bool(choices)
-        and all(isinstance(choice, dict) and isinstance(choice.get("message"), dict) for choice in choices)
-    )
+    if not isinstance(choices, list):
+        return False
+    for choice in choices:
+        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+            return False
+    return bool(choices)

@@ -56,6 +56,15 @@ def is_error(data: Mapping[str, Any]) -> bool:
     return bool(data.get("error")) or "error" in (data.get("object"), data.get("type"))
 
 
+def content_type(headers: Mapping[str, str]) -> str:
+    """Return what an answer says it is, in lower case and without parameters.
+
+    >>> content_type({"content-type": "Text/HTML; charset=utf-8"})
+    'text/html'
+    """
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def is_opaque(kind: str) -> bool:
     """Whether a content type is that of an answer to hand on as it is: neither JSON nor a gateway's page.
 

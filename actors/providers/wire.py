@@ -28,7 +28,7 @@ from .dialects import DIALECTS
 from .endpoint import Endpoint, TimeLimits
 from .line import Incoming, Line
 from .outgoing import SPEECH
-from .reading import is_opaque
+from .reading import content_type, is_opaque
 from .sse import SSEEvent, SSEParser, SSETooLong
 from .stated import stated_left
 
@@ -238,7 +238,7 @@ class HttpWire:
 
     async def _read_pieces(self, progress: Progress, patience: Patience, answer: Incoming) -> Answer:
         """Hand an answer on that is no event stream, piece by piece; its end is that of the body."""
-        kind = _kind(answer)
+        kind = content_type(answer.headers)
         sink = ChunkSink(progress, patience)
         total = 0
         with sink.send:
@@ -352,17 +352,14 @@ async def _next_piece(body: AnyBody, reader: StreamReader, patience: Patience) -
 
 def _is_stream(answer: Incoming) -> bool:
     """Whether the body is an event stream. Some servers do not say so, but JSON and HTML are called what they are."""
-    kind = _kind(answer)
+    kind = content_type(answer.headers)
     return "json" not in kind and "html" not in kind
 
 
 def _is_sound(answer: Incoming) -> bool:
     """Whether the body is what it is, and nothing that has yet to be read."""
-    return is_opaque(_kind(answer)) and _kind(answer) != "text/event-stream"
-
-
-def _kind(answer: Incoming) -> str:
-    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = content_type(answer.headers)
+    return is_opaque(kind) and kind != "text/event-stream"
 
 
 def _without_beginning(message: str, secrets: Iterable[str]) -> str:

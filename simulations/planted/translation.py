@@ -148,7 +148,7 @@ def name_of_the_answer_made_up() -> list[Patch]:
     def make(original: Any) -> Any:
         def answer(self: Any, call: Any, headers: Any, body: bytes) -> Any:
             read = original(self, call, headers, body)
-            return evolve(read, body={**read.body, "id": "chatcmpl-1"}) if isinstance(read, Answer) else read
+            return Answer({**read.body, "id": "chatcmpl-1"}, read.tokens) if isinstance(read, Answer) else read
 
         return answer
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from attrs import define, evolve
+from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -371,7 +371,8 @@ def walk(
             break
         now += wait
         if isinstance(answer, Refused):
-            decision = pair.answer(now, decision, evolve(answer, full=decision.wait and full))
+            refused = Refused(answer.attempt, answer.refusal, answer.ready_at, answer.queued, decision.wait and full)
+            decision = pair.answer(now, decision, refused)
         else:
             decision = pair.answer(now, decision, answer)
         pair.compare(decision)
