@@ -47,6 +47,11 @@ class Held(AnyBody):
         """Return the next piece."""
         return next(self._pieces, None)
 
+    @property
+    def is_here(self) -> bool:
+        """It has come."""
+        return True
+
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:

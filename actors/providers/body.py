@@ -42,6 +42,11 @@ class AnyBody(ABC):
     async def piece(self) -> bytes | None:
         """Return the next piece, or ``None`` at the end."""
 
+    @property
+    def is_here(self) -> bool:
+        """Whether all of it is known to have come, so that to read it is not to wait."""
+        return False
+
     async def read(self, most: int) -> bytes:
         """Return the whole; `BadBody` if it is longer than `most` bytes."""
         pieces: list[bytes] = []

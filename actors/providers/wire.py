@@ -190,7 +190,8 @@ class HttpWire:
         # The status is known: a body that does not come takes nothing away from it.
         content = bytearray()
         progress.time_up = lambda _: self._without_secrets(self._error(answer, bytes(content)))
-        patience.hurry(trio.current_time(), ERROR_TIME)
+        if not answer.body.is_here:
+            patience.hurry(trio.current_time(), ERROR_TIME)
         await answer.body.read_into(content, MAX_ERROR_BYTES)
         return self._error(answer, bytes(content))
 

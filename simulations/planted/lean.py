@@ -37,18 +37,14 @@ def body_shorter_than_told() -> list[Patch]:
 
 @bug("lean line", "of several pieces of a body that are at hand only the last is read", PROVENANCE)
 def pieces_at_hand_lost() -> list[Patch]:
-    def make(_: Any) -> Any:
-        def at_hand(self: Connection) -> bytes:
-            data = b""
-            while isinstance(event := self._next(), h11.Data):
-                data = bytes(event.data)
-            self._ended = isinstance(event, h11.EndOfMessage)
-            self._is_drained = not self._ended
-            return data
+    def make(original: Any) -> Any:
+        def look(self: Connection) -> None:
+            original(self)
+            del self._pieces[:-1]
 
-        return at_hand
+        return look
 
-    return [(Connection, "_at_hand", make)]
+    return [(Connection, "_look", make)]
 
 
 @bug("lean line", "a body that is cut off is taken for one that has ended", PROVENANCE)

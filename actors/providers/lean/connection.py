@@ -56,12 +56,12 @@ class Connection:
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES_MAX)
         self._is_sent = False
         self._ended = False
-        self._is_drained = False  # all that has come has been read
+        self._pieces: list[bytes] = []
         self._failure: httpx.RemoteProtocolError | None = None
 
     async def ask(self, head: Head, content: bytes) -> h11.Response:
         """Send a request, and return the head of its answer."""
-        self.heard = self._is_sent = self._ended = self._is_drained = False
+        self.heard = self._is_sent = self._ended = False
         self._asked_at = trio.current_time()
         self._parser.send(head.told)
         self._parser.send(END)
@@ -76,22 +76,26 @@ class Connection:
             if event is h11.NEED_DATA:
                 await self._receive()
             elif isinstance(event, h11.Response):
+                self._look()
                 return event
             # All else is a 1xx, which only announces what comes.
 
     async def piece(self) -> bytes | None:
         """Return all of the body that is at hand, or the next bytes that come; ``None`` at its end."""
-        while not self._ended:
-            if self._is_drained:
-                await self._receive()
-            data = self._at_hand()
-            if data:
-                return data
-        return None
+        while not self._pieces:
+            if self._failure is not None:
+                raise self._failure
+            if self._ended:
+                return None
+            await self._receive()
+            self._look()
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        return data
 
     @property
     def ended(self) -> bool:
-        """Whether the answer has been read to its end."""
+        """Whether the answer has come to its end, so that all of it is at hand or has been read."""
         return self._ended
 
     @property
@@ -145,7 +149,6 @@ class Connection:
         elif self._parser.their_state is h11.SEND_RESPONSE:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
         self._parser.receive_data(bytes(data))
-        self._is_drained = False
 
     def _next(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         try:
@@ -153,18 +156,11 @@ class Connection:
         except h11.RemoteProtocolError as exc:
             raise httpx.RemoteProtocolError(str(exc)) from exc
 
-    def _at_hand(self) -> bytes:
-        """Return what has come of the body. If it breaks after that, then that is raised next."""
-        if self._failure is not None:
-            raise self._failure
-        pieces: list[bytes] = []
+    def _look(self) -> None:
+        """Take what has come of the body. If it breaks after that, then that is raised once this has been read."""
         try:
             while isinstance(event := self._next(), h11.Data):
-                pieces.append(event.data)
+                self._pieces.append(event.data)
             self._ended = isinstance(event, h11.EndOfMessage)
-            self._is_drained = not self._ended
         except httpx.RemoteProtocolError as exc:
-            if not pieces:
-                raise
             self._failure = exc
-        return b"".join(pieces)

@@ -114,6 +114,11 @@ class LeanBody(UnpackedBody):
         self._pool = pool
         self._connection: Connection | None = connection
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it has come to its end."""
+        return self._connection is None or self._connection.ended
+
     async def _packed_piece(self) -> bytes | None:
         connection = self._connection
         if connection is None:
