@@ -115,12 +115,12 @@ class Opening:
         self.first = first
         self.lowest = lowest
         self.alone = NO_NUMBER
-        self.longer: list[tuple[int, frozenset[str] | None, Phrase]] = []
+        self.longer: tuple[tuple[int, frozenset[str] | None, Phrase], ...] = ()  # most have none
 
-    def add(self, number: int, rest: Phrase) -> None:
+    def add(self, number: int, rest: Phrase, hallmarks: frozenset[str] | None) -> None:
         """Add a phrase; the one with the lowest number comes first."""
         if rest:
-            self.longer.append((number, _hallmarks(rest), rest))
+            self.longer += ((number, hallmarks, rest),)
         else:
             self.alone = min(self.alone, number)
 
@@ -140,19 +140,21 @@ class Phrasebook:
         self._unspaced: list[Opening] = []
         openings: dict[str, Opening] = {}
         for number, phrase in sorted(phrases):
-            choices, *rest = compile_phrase(phrase)
+            choices, *more = compile_phrase(phrase)
+            rest = tuple(more)
+            hallmarks = _hallmarks(rest)
             for first in choices:
                 opening = openings.get(first)
                 if opening is None:
                     opening = openings[first] = Opening(first, number)
                     self._shelf(first).append(opening)
-                opening.add(number, tuple(rest))
+                opening.add(number, rest, hallmarks)
 
     def _shelf(self, first: str) -> list[Opening]:
         """Return where phrases that begin like this are filed: by their first words, if those are whole."""
         if not first.isascii():
             return self._unspaced
-        whole = first[1:].split(" ")[:-1]
+        whole = [sys.intern(word) for word in first[1:].split(" ")[:-1]]  # the same words begin many phrases
         if len(whole) > 1:
             return self._by_words.setdefault((whole[0], whole[1]), [])
         return self._by_word.setdefault(whole[0], []) if whole else self._prefixes
