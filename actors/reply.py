@@ -9,6 +9,7 @@ import trio
 from attrs import field, frozen
 
 from .errors import StreamInterrupted
+from .growing import GrowingText
 from .identity import ModelKey
 from .mailbox import Slot
 from .messages import Answer, AttemptRecord, Chunk, Restarted, Usage
@@ -82,7 +83,7 @@ class ReplyStream:
         self._deadline = deadline
         self._reply: Reply | None = None
         self._opened: StreamOpened | None = None
-        self._texts: list[str] = []
+        self._text = GrowingText()
         self.served_by = first.served_by
         self._take_word(first)
 
@@ -121,10 +122,10 @@ class ReplyStream:
         while self._opened is not None:
             chunk = await self._read(self._opened)
             if chunk is not None:
-                self._texts.append(chunk.text)
+                self._text.add(chunk.text)
                 return chunk
             if self._take_word(await self._next_word(self._opened.then)):
-                self._texts.clear()
+                self._text = GrowingText()
                 return Restarted(served_by=self.served_by)
         raise StopAsyncIteration
 
@@ -157,5 +158,5 @@ class ReplyStream:
                 self._reply = Reply.of(word.answer, word.served_by, self._records)
             case Broken():
                 self._opened = None
-                raise StreamInterrupted(word.served_by, "".join(self._texts), word.failure, self._records)
+                raise StreamInterrupted(word.served_by, str(self._text), word.failure, self._records)
         return False

@@ -17,6 +17,7 @@ from attrs import define, field
 
 from ..demand import estimate_demand, text_tokens
 from ..failures import Failure
+from ..growing import GrowingText
 from ..messages import Answer, Call, Chunk
 from .anthropic_answer import tokens_of
 from .dialect import any_json
@@ -73,24 +74,24 @@ def place_of(data: Mapping[str, Any]) -> int:
 
 @define
 class _Block:
-    """A block as it began, and the texts that have come since, in their pieces."""
+    """A block as it began, and the texts that have come since."""
 
     began: Mapping[str, Any]
-    texts: dict[str, list[str]] = field(factory=dict)
+    texts: dict[str, GrowingText] = field(factory=dict)
     citations: list[Any] = field(factory=list)
 
     def add(self, data: Mapping[str, Any]) -> None:
         name, text = delta_of(data)
         if name:
-            self.texts.setdefault(name, []).append(text)
+            self.texts.setdefault(name, GrowingText()).add(text)
         delta = inner(data, "delta")
         if delta.get("type") == "citations_delta":
             self.citations.append(delta.get("citation"))
 
     def told(self) -> dict[str, Any]:
         block = dict(self.began)
-        for name, pieces in self.texts.items():
-            text = "".join(pieces)
+        for name, written in self.texts.items():
+            text = str(written)
             if name != "partial_json":
                 before = block.get(name)
                 block[name] = before + text if isinstance(before, str) else text

@@ -16,6 +16,7 @@ from attrs import define, field
 
 from ..demand import estimate_demand, text_tokens
 from ..failures import Failure
+from ..growing import GrowingText
 from ..messages import Answer, Call, Chunk
 from .dialect import Untranslatable
 from .gemini_answer import NOT_FINISHED, blocked_by, parts_of
@@ -99,17 +100,35 @@ def native_chunk(data: Mapping[str, Any]) -> Chunk:
 
 @define
 class _Candidate:
-    """One candidate as far as it has come: its parts, and what else it last said."""
+    """One candidate as far as it has come: its parts, and what else it last said.
 
-    parts: list[dict[str, Any]] = field(factory=list)
+    Each part comes with the text that it has so far; none, where what follows is a part of its own.
+    """
+
+    parts: list[tuple[dict[str, Any], GrowingText | None]] = field(factory=list)
     said: dict[str, Any] = field(factory=dict)
 
     @property
     def finished(self) -> bool:
         return self.said.get("finishReason") not in NOT_FINISHED
 
+    def add(self, part: dict[str, Any]) -> None:
+        """Take in a part, or the next piece of the last one's text; a signature ends a text."""
+        said = part.get("text")
+        plain = isinstance(said, str) and not part.keys() - {"text", "thought", "thoughtSignature"}
+        before, text = self.parts[-1] if self.parts else ({}, None)
+        if plain and text is not None and before.get("thought") == part.get("thought"):
+            text.add(str(said))
+        else:
+            text = GrowingText(str(said)) if plain else None
+            self.parts.append(({**part}, text))
+        if "thoughtSignature" in part:
+            whole, _ = self.parts.pop()
+            self.parts.append(({**whole, "thoughtSignature": part["thoughtSignature"], **_text(text)}, None))
+
     def whole(self, index: int) -> dict[str, Any]:
-        content = {"content": {"parts": _joined(self.parts), "role": "model"}} if self.parts else {}
+        parts = [{**part, **_text(text)} for part, text in self.parts]
+        content = {"content": {"parts": parts, "role": "model"}} if parts else {}
         return {**content, **self.said, "index": index}
 
 
@@ -162,10 +181,9 @@ class NativeReader:
         return Answer(body, used)
 
     def _add(self, into: _Candidate, candidate: Mapping[str, Any]) -> None:
-        parts = parts_of(candidate)
-        into.parts += parts
         into.said |= {name: value for name, value in candidate.items() if name not in ("content", "index")}
-        for part in parts:
+        for part in parts_of(candidate):
+            into.add(part)
             text = part.get("text")
             self._written += text_tokens(text) if isinstance(text, str) else 1.0
             self.started = self.started or bool(text) or bool(part.keys() - {"text", "thought", "thoughtSignature"})
@@ -188,25 +206,8 @@ def _texts(candidate: Mapping[str, Any]) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _joined(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Put the pieces of a text together again; a signature ends a piece."""
-    joined: list[tuple[dict[str, Any], list[str]]] = []
-    for part in parts:
-        text = part.get("text")
-        plain = isinstance(text, str) and not part.keys() - {"text", "thought", "thoughtSignature"}
-        before = joined[-1][0] if joined and joined[-1][1] else None
-        if plain and before is not None and before.get("thought") == part.get("thought"):
-            joined[-1][1].append(str(text))
-        else:
-            joined.append(({**part}, [str(text)] if plain else []))
-        if "thoughtSignature" in part:
-            whole, pieces = joined.pop()
-            joined.append(({**whole, "thoughtSignature": part["thoughtSignature"], **_text(pieces)}, []))
-    return [{**part, **_text(pieces)} for part, pieces in joined]
-
-
-def _text(pieces: list[str]) -> dict[str, str]:
-    return {"text": "".join(pieces)} if pieces else {}
+def _text(text: GrowingText | None) -> dict[str, str]:
+    return {} if text is None else {"text": str(text)}
 
 
 def _used(data: Mapping[str, Any]) -> float | None:

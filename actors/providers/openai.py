@@ -15,6 +15,7 @@ from attrs import define, field
 from ..classify import classify
 from ..demand import estimate_demand, text_tokens
 from ..failures import Failure, Reason
+from ..growing import GrowingText
 from ..identity import ModelKey
 from ..messages import Answer, Call, Chunk
 from .dialect import Outgoing, StreamReader, Untranslatable
@@ -176,7 +177,7 @@ class ChatStreamReader:
 
 @define
 class Choice:
-    """One choice of a stream, as far as it has come. Texts are kept in their pieces until they are asked for."""
+    """One choice of a stream, as far as it has come. `content` has texts and what is none, in turn."""
 
     content: list[Any] = field(factory=list)
     tools: dict[int, dict[str, Any]] = field(factory=dict)
@@ -186,9 +187,11 @@ class Choice:
     def add(self, name: str, value: Any) -> None:
         """Take in one field of a delta."""
         if name == "content" and isinstance(value, str):
-            self.content.append(value)
+            self._write(value)
         elif name == "content" and isinstance(value, list):
-            self.content.extend(value)
+            for part in value:
+                text = _plain_text(part)
+                self.content.append(part) if text is None else self._write(text)
         elif name == "tool_calls" and isinstance(value, list):
             for delta in value[:MAX_TOOL_CALLS]:
                 if isinstance(delta, dict):
@@ -203,12 +206,24 @@ class Choice:
     def message(self) -> dict[str, Any]:
         """Return the message that the deltas have amounted to."""
         message: dict[str, Any] = {"role": "assistant", **_joined(self.others)}
-        message["content"] = _content(self.content) if self.content or not self.tools else None
+        message["content"] = self._content() if self.content or not self.tools else None
         if self.tools:
             message["tool_calls"] = [
                 {**_joined(call), "function": _joined(call["function"])} for _, call in sorted(self.tools.items())
             ]
         return message
+
+    def _write(self, text: str) -> None:
+        if self.content and isinstance(self.content[-1], GrowingText):
+            self.content[-1].add(text)
+        else:
+            self.content.append(GrowingText(text))
+
+    def _content(self) -> Any:
+        """Return the content: a text, or a list of parts if any of them was more than text."""
+        if all(isinstance(part, GrowingText) for part in self.content):
+            return "".join(map(str, self.content))
+        return [{"type": "text", "text": str(part)} if isinstance(part, GrowingText) else part for part in self.content]
 
     def _add_tool_call(self, delta: Mapping[str, Any]) -> None:
         """Take in a piece of a tool call: it names its place, and the arguments come bit by bit."""
@@ -234,38 +249,18 @@ class Choice:
         return next((place for place, call in self.tools.items() if call.get("id") == delta["id"]), last + 1)
 
 
-class Pieces(list[str]):
-    """A text that is still being written: adding to it costs no more as it grows."""
-
-
 def _append(into: dict[str, Any], name: str, value: Any) -> None:
     """Add a delta's value to what there is under its name: texts are continued, anything else is replaced."""
     if isinstance(value, str):
-        if not isinstance(into.get(name), Pieces):
-            into[name] = Pieces()
-        into[name].append(value)
+        if not isinstance(into.get(name), GrowingText):
+            into[name] = GrowingText()
+        into[name].add(value)
     elif value is not None:
         into[name] = value
 
 
 def _joined(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: "".join(value) if isinstance(value, Pieces) else value for name, value in values.items()}
-
-
-def _content(pieces: list[Any]) -> Any:
-    """Return a content that came in pieces: a text, or a list of parts if any of them was more than text."""
-    parts: list[Any] = []
-    for piece in pieces:
-        text = _plain_text(piece)
-        if text is None:
-            parts.append(piece)
-        elif parts and isinstance(parts[-1], Pieces):
-            parts[-1].append(text)
-        else:
-            parts.append(Pieces([text]))
-    if all(isinstance(part, Pieces) for part in parts):
-        return "".join(text for part in parts for text in part)
-    return [{"type": "text", "text": "".join(part)} if isinstance(part, Pieces) else part for part in parts]
+    return {name: str(value) if isinstance(value, GrowingText) else value for name, value in values.items()}
 
 
 def _plain_text(piece: object) -> str | None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..failures import Failure
+from ..growing import GrowingText
 from ..messages import Answer, Call, Chunk
 from .reading import is_error, malformed, read_json, used_tokens
 from .sse import SSEEvent
@@ -100,7 +101,7 @@ class EventReader:
             text = choice.get("text")
             text = text if isinstance(text, str) else ""
             kept = self._choices.setdefault(place, _Choice())
-            kept.pieces.append(text)
+            kept.text.add(text)
             kept.finish_reason = choice.get("finish_reason") or kept.finish_reason
             first += text if place == 0 else ""
         return first
@@ -115,11 +116,11 @@ class _Choice:
     """One choice of a completion, as far as it has come."""
 
     def __init__(self) -> None:
-        self.pieces: list[str] = []
+        self.text = GrowingText()
         self.finish_reason: Any = None
 
     def told(self, index: int) -> dict[str, Any]:
-        return {"index": index, "text": "".join(self.pieces), "finish_reason": self.finish_reason}
+        return {"index": index, "text": str(self.text), "finish_reason": self.finish_reason}
 
 
 def _error_of(data: Mapping[str, Any], text: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import trio
@@ -188,6 +189,8 @@ def secret_in_an_error() -> list[Patch]:
     return [
         (HttpWire, "_without_secrets", instead(lambda self, failure: failure)),
         (classifier, "presentable", instead(lambda text, length_max: " ".join(text.split())[:length_max])),
+        # What was read without the bug is not remembered with it, nor afterwards what was read with it.
+        (classifier, "_read", lambda original: lru_cache(0)(original.__wrapped__)),
     ]
 
 
