@@ -96,13 +96,18 @@ class Cooldown:
             return Health.HEALTHY
         return Health.COOLING if now < self._until else Health.WAITING
 
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it is healthy, whatever the time."""
+        return self._until is None
+
     def cooling_until(self, now: float) -> float | None:
         """Return when the cooldown ends, or ``None`` if there is none at `now`."""
-        return None if self._until is None or self.health(now) is not Health.COOLING else self._until
+        return self._until if self.health(now) is Health.COOLING else None
 
     def admits(self, now: float) -> bool:
         """Whether an attempt may go out at `now`."""
-        return self._until is None or self.health(now) is Health.WAITING
+        return self.health(now) in (Health.HEALTHY, Health.WAITING)
 
     def admit(self, now: float) -> Stamp:
         """Admit one attempt; as the probe, with a lease, if a cooldown has just ended."""

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
+from .values import value
+
 ASCII_PER_TOKEN: Final = 4
 OTHERS_PER_TOKEN: Final = 1.5
 TOKENS_PER_MESSAGE: Final = 4
@@ -58,7 +60,7 @@ class Capabilities:
     tools: bool | None = None
 
 
-@frozen
+@value
 class Demand:
     """What a request needs: prompt tokens (estimated), tokens that its answer may take, images, tools.
 
@@ -77,6 +79,10 @@ class Demand:
     def tokens(self) -> int:
         """The tokens to reserve: the prompt's and the answer's."""
         return self.prompt_tokens + self.answer_tokens
+
+    def but(self, *, embedding: str | None, unspoken: Mapping[str, str]) -> Demand:
+        """Return the same with these."""
+        return Demand(self.prompt_tokens, self.answer_tokens, self.images, self.tools, embedding, unspoken)
 
     def unfit_for(self, can: Capabilities, tpm: float | None, model: str | None = None) -> str | None:
         """Say why a candidate cannot take this request at all, or return ``None``."""

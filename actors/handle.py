@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import trio
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from .call_checks import check_call, rejected
 from .demand import Demand, estimate_demand
@@ -349,10 +349,11 @@ class Router:
 
     def _with_what_is_foreign(self, demand: Demand, call: Call, plan: Plan) -> Demand:
         """Add what only some of these candidates can say, or only one model can answer."""
-        if call.endpoint == EMBEDDINGS and not self._house.mix_embeddings:
-            demand = evolve(demand, embedding=plan[0].key.model)
+        is_bound = call.endpoint == EMBEDDINGS and not self._house.mix_embeddings
         said = unspoken(call, plan.dialects)
-        return evolve(demand, unspoken=said) if said else demand
+        if not is_bound and not said:
+            return demand
+        return demand.but(embedding=plan[0].key.model if is_bound else None, unspoken=said)
 
     def _prospect(self, candidate: Candidate, demand: Demand, now: float) -> Prospect:
         unfit = candidate.unfit_for(demand)

@@ -97,6 +97,10 @@ class OnInterrupt(StrEnum):
     RESTART = "restart"
 
 
+def _as_interrupt(word: str) -> OnInterrupt:
+    return word if isinstance(word, OnInterrupt) else OnInterrupt(word)
+
+
 @frozen
 class FormPart:
     """One part of a multipart form: a field's text, or a file with its name and type."""
@@ -133,7 +137,7 @@ class Call:
     timeout: float | None = None
     wait_for_cooldown: bool = False
     stream: bool = False
-    on_interrupt: OnInterrupt = field(default=OnInterrupt.RAISE, converter=OnInterrupt)
+    on_interrupt: OnInterrupt = field(default=OnInterrupt.RAISE, converter=_as_interrupt)
     method: str = "POST"
     form: tuple[FormPart, ...] = ()
     headers: Mapping[str, str] = field(factory=dict, repr=False)

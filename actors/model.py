@@ -125,7 +125,7 @@ class ModelActor:
     # Admission
 
     def _on_attempt(self, attempt: Attempt, now: float) -> None:
-        assert attempt.key == self.key, "an attempt reaches the candidate that it names"
+        assert attempt.key.name == self.key.name, "an attempt reaches the candidate that it names"
         held = Held(attempt)
         self.part.open[attempt.id] = held
         if attempt.leash.cancelled or attempt.deadline <= now:
@@ -280,8 +280,9 @@ class ModelActor:
         self._release(held, now, sent=True, used=answer.tokens)
         self.part.served += 1
         tokens = permit.tokens if answer.tokens is None else answer.tokens
-        self._record_success(now, held.attempt, answer, tokens, stamp.generation)
-        self._note(change, now)
+        if self._trace.listening:
+            self._record_success(now, held.attempt, answer, tokens, stamp.generation)
+            self._note(change, now)
         self._answer(held, Served(held.attempt.id, answer))
 
     def _on_failure(self, held: Held, ended: Ended, failure: Failure, now: float) -> None:

@@ -166,11 +166,12 @@ class Part:
         """Say why an attempt cannot be admitted: behind all that wait, or as the first of them."""
         if self.down:
             return Obstacle(Refusal.DOWN)
-        until = self.cooldown.cooling_until(now)
-        if until is not None:
-            return Obstacle(Refusal.COOLING, until)
-        if not self.cooldown.admits(now):
-            return Obstacle(Refusal.PROBING)
+        if not self.cooldown.is_healthy:
+            until = self.cooldown.cooling_until(now)
+            if until is not None:
+                return Obstacle(Refusal.COOLING, until)
+            if not self.cooldown.admits(now):
+                return Obstacle(Refusal.PROBING)
         if first_in_line or not self.queue:
             return _limit_reached(self.bucket.blocked(now, tokens))
         minute = self.limits.tpm or math.inf  # as for this one: nobody reserves more than a whole minute's
@@ -186,7 +187,7 @@ class Part:
 
         One that is down says so itself.
         """
-        until = None if self.down else self.cooldown.cooling_until(now)
+        until = None if self.down or self.cooldown.is_healthy else self.cooldown.cooling_until(now)
         return None if until is None else Obstacle(Refusal.COOLING, until)
 
     def refusal(self, attempt: int, obstacle: Obstacle, now: float, *, full: bool = False) -> Refused:

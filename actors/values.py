@@ -1,7 +1,7 @@
 """Values that the actors pass to each other: unchangeable to the type checkers, and made quickly.
 
 A value is made for every message, a dozen for a request. To have each of its fields guarded while the program runs,
-too, as `attrs.frozen` does, takes four times as long to make it: a thirtieth of a request in all
+too, as `attrs.frozen` does, makes that four times as slow, which is nearly a tenth of a request in all
 (``benchmarks/run.py --only router``). What is handed to users is frozen.
 """
 
