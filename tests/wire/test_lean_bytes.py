@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 
 import httpcore
@@ -17,6 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.wire.lean_world import GOOD, Part, Told, ask, asking, busy, idle, lean, play, tell
+from understudy.actors.providers.body import BadBody
 from understudy.actors.providers.dialect import Outgoing
 from understudy.actors.providers.endpoint import Endpoint
 from understudy.actors.providers.lean.head import write_head
@@ -78,6 +79,36 @@ def test_whatever_comes_an_exchange_ends_and_leaves_nothing_open(data: bytes, cu
             assert origin.open == idle(line)
             await trio.sleep(0.001)
             assert await ask(line, 1) == b"hi"
+
+    play(scene)
+
+
+@given(answers(), CUTS, ENDS)
+@settings(max_examples=300, deadline=None)
+def test_a_body_that_is_here_is_read_without_waiting(data: bytes, cuts: list[int], end: str) -> None:
+    async def scene() -> None:
+        async with lean(Part([cut(data, cuts)], end, once_idle=True)) as (line, _):
+            with suppress(httpx.HTTPError, BadBody), trio.move_on_after(10):
+                answer = await line.send(asking(), lambda: None)
+                async with answer.body as body:
+                    while not body.is_here and await body.piece() is not None:
+                        pass
+                    with trio.CancelScope() as scope:
+                        scope.cancel()
+                        with suppress(BadBody):
+                            await body.read(10**6)
+                    assert not scope.cancelled_caught
+
+    play(scene)
+
+
+@pytest.mark.parametrize("data", [GOOD, *SOUND[3:9]])
+def test_a_body_that_came_with_its_head_is_here(data: bytes) -> None:
+    async def scene() -> None:
+        async with lean(Part([[data]])) as (line, _):
+            answer = await line.send(asking(), lambda: None)
+            async with answer.body as body:
+                assert body.is_here
 
     play(scene)
 
