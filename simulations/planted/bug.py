@@ -14,6 +14,23 @@ BUDGET: Final = 2_000
 SEARCHES: Final = 2
 """How often a planted bug is searched for, from one seed after another, until it is found: some are rare."""
 
+# The invariants by name
+
+CONSERVATION: Final = "conservation"
+DEADLINE: Final = "deadline"
+DETERMINISM: Final = "determinism"
+FAULT_OF_REQUEST: Final = "fault-of-the-request"
+INCIDENT: Final = "incident"
+ISOLATION: Final = "isolation"
+MEMORY: Final = "memory"
+NEEDLESS: Final = "no-needless-failure"
+ONE_ANSWER: Final = "one-answer"
+ORDER: Final = "order"
+PROVENANCE: Final = "provenance"
+RATE: Final = "rate"
+SECRECY: Final = "secrecy"
+SILENCE: Final = "silence"
+
 Patch = tuple[object, str, Callable[[Any], Any]]
 """Whose attribute is replaced, its name, and what makes the replacement of the original."""
 

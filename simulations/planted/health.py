@@ -8,11 +8,7 @@ from typing import Any
 from ...actors.cooldown import Change, Cooldown, Health, Stamp
 from ...actors.failures import Failure, Reason, Scope
 from ...actors.model import ModelActor
-from .bug import Patch, bug, instead
-
-INCIDENT = "incident"
-SILENCE = "silence"
-ISOLATION = "isolation"
+from .bug import FAULT_OF_REQUEST, INCIDENT, ISOLATION, NEEDLESS, SILENCE, Patch, bug, instead
 
 
 @bug("health", "a success that was sent before an outage ends the cooldown", INCIDENT, SILENCE, ISOLATION)
@@ -51,7 +47,7 @@ def failures_cool_nobody() -> list[Patch]:
     return [(Cooldown, "failed", instead(lambda self, now, stamp, failure: self.unknown(stamp)))]
 
 
-@bug("health", "the probe's lease is not given back when its caller leaves", INCIDENT, ISOLATION, "no-needless-failure")
+@bug("health", "the probe's lease is not given back when its caller leaves", INCIDENT, ISOLATION, NEEDLESS)
 def probe_leaked_on_cancellation() -> list[Patch]:
     return [(Cooldown, "unknown", instead(lambda self, stamp: Change.NONE))]
 
@@ -104,7 +100,7 @@ def callers_deadline_cools_the_provider() -> list[Patch]:
     return [(ModelActor, "_on_unknown", make)]
 
 
-@bug("health", "a request that is itself at fault cools its candidate", "fault-of-the-request", INCIDENT)
+@bug("health", "a request that is itself at fault cools its candidate", FAULT_OF_REQUEST, INCIDENT)
 def request_fault_cools() -> list[Patch]:
     def make(original: Any) -> Any:
         def failed(self: Cooldown, now: float, stamp: Stamp, failure: Failure) -> Change:

@@ -16,13 +16,24 @@ from ...actors.model import ModelActor
 from ...actors.providers.openai import ChatStreamReader
 from ...actors.reply import ReplyStream
 from ...actors.router import Journeys, RouterActor
-from .bug import Patch, bug, instead
-
-ONE_ANSWER = "one-answer"
-PROVENANCE = "provenance"
-MEMORY = "memory"
-ISOLATION = "isolation"
-INCIDENT = "incident"
+from .bug import (
+    CONSERVATION,
+    DEADLINE,
+    DETERMINISM,
+    INCIDENT,
+    ISOLATION,
+    MEMORY,
+    NEEDLESS,
+    ONE_ANSWER,
+    ORDER,
+    PROVENANCE,
+    RATE,
+    SECRECY,
+    SILENCE,
+    Patch,
+    bug,
+    instead,
+)
 
 
 @bug("streams", "a stream that is cut short is taken for a complete answer", PROVENANCE)
@@ -44,7 +55,7 @@ def text_kept_over_a_restart() -> list[Patch]:
     return [(ReplyStream, "__anext__", make)]
 
 
-@bug("streams", "a stream falls back after its first content although nobody asked for that", "order", PROVENANCE)
+@bug("streams", "a stream falls back after its first content although nobody asked for that", ORDER, PROVENANCE)
 def silent_restart() -> list[Patch]:
     def make(original: Any) -> Any:
         def on_failed(self: RouterActor, journey: Any, failed: Any, now: float) -> None:
@@ -92,7 +103,7 @@ def _on_restart(forget: Any) -> Patch:
     return ModelActor, "_inherit", make
 
 
-@bug("crashes", "a restart refills the bucket", MEMORY, ISOLATION, "rate")
+@bug("crashes", "a restart refills the bucket", MEMORY, ISOLATION, RATE)
 def limits_reset_by_a_restart() -> list[Patch]:
     def forget(part: Any, now: float) -> None:
         permits = part.bucket._permits
@@ -102,7 +113,7 @@ def limits_reset_by_a_restart() -> list[Patch]:
     return [_on_restart(forget)]
 
 
-@bug("crashes", "a restart ends the cooldown", MEMORY, ISOLATION, INCIDENT, "silence")
+@bug("crashes", "a restart ends the cooldown", MEMORY, ISOLATION, INCIDENT, SILENCE)
 def cooldown_ended_by_a_restart() -> list[Patch]:
     def forget(part: Any, now: float) -> None:
         generation = part.cooldown.generation
@@ -117,7 +128,7 @@ def cooldown_ended_by_a_restart() -> list[Patch]:
     "what was in flight when an actor crashed is never answered",
     ONE_ANSWER,
     ISOLATION,
-    "no-needless-failure",
+    NEEDLESS,
 )
 def attempts_lost_in_a_crash() -> list[Patch]:
     def make(original: Any) -> Any:
@@ -139,14 +150,14 @@ def attempts_lost_in_a_crash() -> list[Patch]:
     ONE_ANSWER,
     ISOLATION,
     INCIDENT,
-    "conservation",
-    "no-needless-failure",
+    CONSERVATION,
+    NEEDLESS,
 )
 def message_lost_in_a_crash() -> list[Patch]:
     return [(ModelActor, "_take_up", instead(lambda self, message, now: None))]
 
 
-@bug("crashes", "a new incarnation of the router knows of no request that is under way", ONE_ANSWER, "deadline")
+@bug("crashes", "a new incarnation of the router knows of no request that is under way", ONE_ANSWER, DEADLINE)
 def journeys_lost_in_a_crash() -> list[Patch]:
     def inherit(self: RouterActor) -> None:
         journeys: Journeys = self._journeys
@@ -157,7 +168,7 @@ def journeys_lost_in_a_crash() -> list[Patch]:
     return [(RouterActor, "_inherit", instead(inherit))]
 
 
-@bug("crashes", "a probe that a crash ended never gives back its lease", "silence", "order", INCIDENT, ISOLATION)
+@bug("crashes", "a probe that a crash ended never gives back its lease", SILENCE, ORDER, INCIDENT, ISOLATION)
 def probe_lost_in_a_crash() -> list[Patch]:
     def make(original: Any) -> Any:
         def on_unknown(self: ModelActor, held: Any, ended: Any, now: float) -> None:
@@ -181,7 +192,7 @@ def probe_lost_in_a_crash() -> list[Patch]:
     return [(ModelActor, "_on_unknown", make), (ModelActor, "_inherit", inheriting)]
 
 
-@bug("secrets", "a key that the provider quotes back is shown in the error", "secrecy")
+@bug("secrets", "a key that the provider quotes back is shown in the error", SECRECY)
 def secret_in_an_error() -> list[Patch]:
     from ...actors import classify as classifier
     from ...actors.providers.wire import HttpWire
@@ -194,7 +205,7 @@ def secret_in_an_error() -> list[Patch]:
     ]
 
 
-@bug("secrets", "a failure is logged with the endpoint that it was met at", "secrecy")
+@bug("secrets", "a failure is logged with the endpoint that it was met at", SECRECY)
 def secret_in_the_log() -> list[Patch]:
     import logging
 
@@ -211,7 +222,7 @@ def secret_in_the_log() -> list[Patch]:
     return [(ModelActor, "_on_failure", make)]
 
 
-@bug("house", "leaving the router leaves a task behind", "conservation")
+@bug("house", "leaving the router leaves a task behind", CONSERVATION)
 def task_left_behind() -> list[Patch]:
     from ...supervisors.runtime import Stage
 
@@ -225,7 +236,7 @@ def task_left_behind() -> list[Patch]:
     return [(Stage, "_perform_router", make)]
 
 
-@bug("house", "what is drawn from the hash of a string decides who is asked", "determinism", "order")
+@bug("house", "what is drawn from the hash of a string decides who is asked", DETERMINISM, ORDER)
 def order_by_hash_seed() -> list[Patch]:
     from ...supervisors.runtime import Stage
 

@@ -15,10 +15,7 @@ from ...actors.router import RouterActor
 from ...supervisors import runtime
 from ...supervisors.config import Entry
 from ...supervisors.runtime import Stage
-from .bug import Patch, bug
-
-PROVENANCE = "provenance"
-ISOLATION = "isolation"
+from .bug import INCIDENT, ISOLATION, NEEDLESS, ONE_ANSWER, ORDER, PROVENANCE, SECRECY, SILENCE, Patch, bug
 
 
 def _shared(attribute: str, group: Callable[[Part], object]) -> Patch:
@@ -36,7 +33,7 @@ def _shared(attribute: str, group: Callable[[Part], object]) -> Patch:
     return Stage, "_part", make
 
 
-@bug("identity", "the cooldown is kept per provider", ISOLATION, "incident", "silence", "order")
+@bug("identity", "the cooldown is kept per provider", ISOLATION, INCIDENT, SILENCE, ORDER)
 def cooldown_per_provider() -> list[Patch]:
     return [_shared("cooldown", lambda part: part.key.provider)]
 
@@ -46,7 +43,7 @@ def cooldown_per_model() -> list[Patch]:
     return [_shared("cooldown", lambda part: part.key.ref)]
 
 
-@bug("identity", "the limiter is keyed by the model at run time, not by the configured entry", ISOLATION, "order")
+@bug("identity", "the limiter is keyed by the model at run time, not by the configured entry", ISOLATION, ORDER)
 def limiter_per_model() -> list[Patch]:
     return [_shared("bucket", lambda part: part.key.ref)]
 
@@ -70,7 +67,7 @@ def with_the_primarys(change: Callable[[Entry, Entry], Entry]) -> Patch:
     return Stage, "__init__", make
 
 
-@bug("identity", "a fallback is called with the primary's key", PROVENANCE, "secrecy")
+@bug("identity", "a fallback is called with the primary's key", PROVENANCE, SECRECY)
 def fallback_with_the_primarys_key() -> list[Patch]:
     def change(entry: Entry, first: Entry) -> Entry:
         return evolve(entry, endpoint=evolve(entry.endpoint, secret=first.endpoint.secret))
@@ -130,7 +127,7 @@ def usage_charged_to_the_first_candidate() -> list[Patch]:
     return [(Stage, "_part", note), (ModelActor, "_on_success", make)]
 
 
-@bug("identity", "candidates of the same provider and model are taken for duplicates", "order", "no-needless-failure")
+@bug("identity", "candidates of the same provider and model are taken for duplicates", ORDER, NEEDLESS)
 def duplicates_collapsed_by_model() -> list[Patch]:
     def make(original: Any) -> Any:
         def plans(config: Any, routes: Any) -> Any:
@@ -158,7 +155,7 @@ def reply_ascribed_to_the_first_candidate() -> list[Patch]:
     return [(RouterActor, "_deliver", make)]
 
 
-@bug("identity", "a reply is delivered to the wrong caller", PROVENANCE, "one-answer")
+@bug("identity", "a reply is delivered to the wrong caller", PROVENANCE, ONE_ANSWER)
 def reply_to_the_wrong_caller() -> list[Patch]:
     def make(original: Any) -> Any:
         def deliver(self: RouterActor, journey: Any, answer: Any, now: float) -> None:
@@ -178,12 +175,12 @@ def reply_to_the_wrong_caller() -> list[Patch]:
     return [(RouterActor, "_deliver", make)]
 
 
-@bug("identity", "a bad credential cools nobody but the key that met it", "incident", ISOLATION)
+@bug("identity", "a bad credential cools nobody but the key that met it", INCIDENT, ISOLATION)
 def credential_failure_not_shared() -> list[Patch]:
     return [(ModelActor, "_strike_kin", lambda _: lambda self, failure: None)]
 
 
-@bug("identity", "a bad credential cools every candidate, whoever's credential it is", ISOLATION, "incident")
+@bug("identity", "a bad credential cools every candidate, whoever's credential it is", ISOLATION, INCIDENT)
 def credential_failure_for_all() -> list[Patch]:
     def make(_: Any) -> Any:
         def kin(self: Stage, key: Any) -> Any:
@@ -194,7 +191,7 @@ def credential_failure_for_all() -> list[Patch]:
     return [(Stage, "_kin", make)]
 
 
-@bug("identity", "a failure of the model cools all that share its credential", ISOLATION, "incident")
+@bug("identity", "a failure of the model cools all that share its credential", ISOLATION, INCIDENT)
 def model_failure_shared() -> list[Patch]:
     def make(original: Any) -> Any:
         def on_failure(self: ModelActor, held: Any, ended: Any, failure: Any, now: float) -> None:

@@ -18,12 +18,21 @@ from ...actors.providers.wire import HttpWire
 from ...actors.reply import ReplyStream
 from ...actors.worker import Worker
 from ...supervisors.runtime import Stage
-from .bug import Patch, bug, instead
-
-ORDER = "order"
-ONE_ANSWER = "one-answer"
-NEEDLESS = "no-needless-failure"
-FAULT_OF_REQUEST = "fault-of-the-request"
+from .bug import (
+    CONSERVATION,
+    DEADLINE,
+    FAULT_OF_REQUEST,
+    INCIDENT,
+    ISOLATION,
+    NEEDLESS,
+    ONE_ANSWER,
+    ORDER,
+    PROVENANCE,
+    RATE,
+    Patch,
+    bug,
+    instead,
+)
 
 
 @bug("journeys", "the order of candidates is that of a set", ORDER)
@@ -136,7 +145,7 @@ def recovered_meanwhile_and_not_asked() -> list[Patch]:
     return [(_Turn, "is_due", instead(lambda self, now: False))]
 
 
-@bug("journeys", "a reader is handed what came before its deadline after it", "deadline")
+@bug("journeys", "a reader is handed what came before its deadline after it", DEADLINE)
 def chunks_past_the_deadline() -> list[Patch]:
     def make(original: Any) -> Any:
         async def read(self: ReplyStream, opened: Any) -> Any:
@@ -167,7 +176,7 @@ def cooldown_not_waited_for() -> list[Patch]:
     return [(Itinerary, "begin", make)]
 
 
-@bug("journeys", "images are sent to candidates that cannot see", ORDER, "provenance", ONE_ANSWER, NEEDLESS)
+@bug("journeys", "images are sent to candidates that cannot see", ORDER, PROVENANCE, ONE_ANSWER, NEEDLESS)
 def images_to_the_blind() -> list[Patch]:
     def make(original: Any) -> Any:
         def unfit_for(self: Demand, can: Any, tpm: float | None, model: Any = None) -> str | None:
@@ -179,7 +188,7 @@ def images_to_the_blind() -> list[Patch]:
     return [(Demand, "unfit_for", make)]
 
 
-@bug("journeys", "an error inside a 200 is delivered as the answer", "provenance", ONE_ANSWER, "incident")
+@bug("journeys", "an error inside a 200 is delivered as the answer", PROVENANCE, ONE_ANSWER, INCIDENT)
 def error_in_200_delivered() -> list[Patch]:
     def make(original: Any) -> Any:
         def answer(self: OpenAIDialect, call: Any, headers: Any, body: bytes) -> Any:
@@ -195,7 +204,7 @@ def error_in_200_delivered() -> list[Patch]:
     return [(OpenAIDialect, "answer", make)]
 
 
-@bug("journeys", "the caller is told after its deadline", "deadline")
+@bug("journeys", "the caller is told after its deadline", DEADLINE)
 def deadline_kept_late() -> list[Patch]:
     def make(original: Any) -> Any:
         async def wait(self: Router, route: Any, slot: Any) -> Any:
@@ -209,10 +218,10 @@ def deadline_kept_late() -> list[Patch]:
 @bug(
     "journeys",
     "a cancelled caller's attempt goes on at the provider",
-    "provenance",
-    "conservation",
+    PROVENANCE,
+    CONSERVATION,
     ONE_ANSWER,
-    "isolation",
+    ISOLATION,
 )
 def worker_outlives_its_caller() -> list[Patch]:
     def make(original: Any) -> Any:
@@ -233,9 +242,7 @@ def worker_outlives_its_caller() -> list[Patch]:
     return [(Worker, "perform", make), (Router, "_leave", off_the_leash)]
 
 
-@bug(
-    "journeys", "a request whose time is up is sent all the same", "deadline", ORDER, "rate", "conservation", ONE_ANSWER
-)
+@bug("journeys", "a request whose time is up is sent all the same", DEADLINE, ORDER, RATE, CONSERVATION, ONE_ANSWER)
 def expired_work_is_sent() -> list[Patch]:
     def make(original: Any) -> Any:
         def may_queue(self: ModelActor, held: Any, obstacle: Any) -> bool:
@@ -249,7 +256,7 @@ def expired_work_is_sent() -> list[Patch]:
     return [(ModelActor, "_may_queue", make)]
 
 
-@bug("journeys", "every failure is taken for one of the network", "incident", FAULT_OF_REQUEST, NEEDLESS)
+@bug("journeys", "every failure is taken for one of the network", INCIDENT, FAULT_OF_REQUEST, NEEDLESS)
 def failures_not_told_apart() -> list[Patch]:
     def make(original: Any) -> Any:
         async def perform(self: HttpWire, progress: Any) -> Any:

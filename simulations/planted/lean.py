@@ -11,12 +11,7 @@ from ...actors.providers.lean.connection import Connection
 from ...actors.providers.lean.head import Head
 from ...actors.providers.lean.line import LeanLine
 from ...actors.providers.lean.pool import Pool
-from .bug import Patch, bug, instead
-
-PROVENANCE = "provenance"
-CONSERVATION = "conservation"
-ISOLATION = "isolation"
-ONE_ANSWER = "one-answer"
+from .bug import CONSERVATION, ISOLATION, ONE_ANSWER, PROVENANCE, RATE, Patch, bug, instead
 
 
 @bug("lean line", "the length that is told of a request's body is one too small", PROVENANCE)
@@ -131,7 +126,7 @@ def body_of_another_connection() -> list[Patch]:
     return [(LeanLine, "_exchange", make)]
 
 
-@bug("lean line", "a request is said to have been sent before there is a connection", CONSERVATION, "rate")
+@bug("lean line", "a request is said to have been sent before there is a connection", CONSERVATION, RATE)
 def sent_before_there_is_a_connection() -> list[Patch]:
     def make(original: Any) -> Any:
         async def send(self: LeanLine, outgoing: Any, on_sent: Any) -> Any:

@@ -9,12 +9,7 @@ from ...actors.bucket import Gauge, TokenBucket, Wait, _Entry
 from ...actors.itinerary import Itinerary, _ready_at
 from ...actors.model import ModelActor
 from ...actors.part import Part
-from .bug import Patch, bug, instead
-
-RATE = "rate"
-ISOLATION = "isolation"
-ORDER = "order"
-CONSERVATION = "conservation"
+from .bug import CONSERVATION, DEADLINE, ISOLATION, NEEDLESS, ORDER, RATE, Patch, bug, instead
 
 
 @bug("limits", "a bucket alone: up to twice the limit goes through in the first minute", RATE, ISOLATION, ORDER)
@@ -201,7 +196,7 @@ def queue_without_bound() -> list[Patch]:
     return [(Part, "__init__", make)]
 
 
-@bug("limits", "whoever waits for a candidate that begins to cool is forgotten there", "no-needless-failure", ORDER)
+@bug("limits", "whoever waits for a candidate that begins to cool is forgotten there", NEEDLESS, ORDER)
 def forgotten_in_the_queue() -> list[Patch]:
     return [(ModelActor, "_send_on_those_in_vain", instead(lambda self, now: None))]
 
@@ -221,7 +216,7 @@ def burst_ignored() -> list[Patch]:
     "limits",
     "a candidate whose places are all in use says only that, although a minute's limit lasts longer",
     ORDER,
-    "deadline",
+    DEADLINE,
 )
 def busy_hides_how_long_it_lasts() -> list[Patch]:
     def make(original: Any) -> Any:

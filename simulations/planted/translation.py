@@ -13,11 +13,8 @@ from ...actors.providers.anthropic import AnthropicDialect
 from ...actors.providers.anthropic_stream import CompletionReader
 from ...actors.providers.gemini import GeminiDialect
 from ...actors.providers.gemini_answer import GeminiReader
-from .bug import Patch, bug, instead
+from .bug import ORDER, PROVENANCE, SECRECY, Patch, bug, instead
 from .identity import with_the_primarys
-
-PROVENANCE = "provenance"
-ORDER = "order"
 
 TRANSLATING = (AnthropicDialect, GeminiDialect)
 
@@ -52,7 +49,7 @@ def _with_headers(dialect: type, change: Callable[[dict[str, str]], object]) -> 
     return dialect, "outgoing", make
 
 
-@bug("translation", "a candidate of Anthropic's is sent the primary's key", PROVENANCE, "secrecy")
+@bug("translation", "a candidate of Anthropic's is sent the primary's key", PROVENANCE, SECRECY)
 def anthropics_candidate_with_the_primarys_key() -> list[Patch]:
     def change(entry: Any, first: Any) -> Any:
         if entry.endpoint.dialect != "anthropic":

@@ -9,11 +9,7 @@ import trio
 
 from ...actors.prompter import Performance, Prompter
 from ...actors.worker import Worker
-from .bug import Patch, bug, instead
-
-ONE_ANSWER = "one-answer"
-ORDER = "order"
-NEEDLESS = "no-needless-failure"
+from .bug import INCIDENT, NEEDLESS, ONE_ANSWER, ORDER, Patch, bug, instead
 
 
 @bug("turns", "a handler's messages are handled while it is still at work", ONE_ANSWER, ORDER, NEEDLESS)
@@ -50,7 +46,7 @@ def caller_taken_for_a_crash() -> list[Patch]:
     return [(Worker, "perform", make)]
 
 
-@bug("turns", "what callers' tasks do for an actor goes on when that has crashed", "incident", ONE_ANSWER)
+@bug("turns", "what callers' tasks do for an actor goes on when that has crashed", INCIDENT, ONE_ANSWER)
 def work_outlives_its_actor() -> list[Patch]:
     async def stop(self: Worker) -> None:
         await trio.lowlevel.checkpoint()
