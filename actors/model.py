@@ -83,7 +83,8 @@ class ModelActor:
         try:
             async with trio.open_nursery() as self._workers:
                 self._inherit(trio.current_time())
-                self._pump(trio.current_time())  # for the last incarnation, which may not have come to that
+                # For the last incarnation, which may not have come to that; the next message may crash this one, too.
+                self._pump(trio.current_time())
                 task_status.started()
                 await self.part.mailbox.perform(self._perform)
         finally:
