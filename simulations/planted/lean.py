@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import h11
 import trio
 
 from ...actors.providers.lean.connection import Connection
 from ...actors.providers.lean.head import Head
 from ...actors.providers.lean.line import LeanLine
 from ...actors.providers.lean.pool import Pool
+from ...actors.providers.lean.reader import new_reader
 from .bug import CONSERVATION, ISOLATION, ONE_ANSWER, PROVENANCE, RATE, Patch, bug, instead
 
 
@@ -33,13 +33,13 @@ def body_shorter_than_told() -> list[Patch]:
 @bug("lean line", "of several pieces of a body that are at hand only the last is read", PROVENANCE)
 def pieces_at_hand_lost() -> list[Patch]:
     def make(original: Any) -> Any:
-        def look(self: Connection) -> None:
-            original(self)
-            del self._pieces[:-1]
+        async def receive(self: Connection) -> None:
+            await original(self)
+            del self._reader.pieces[:-1]
 
-        return look
+        return receive
 
-    return [(Connection, "_look", make)]
+    return [(Connection, "_receive", make)]
 
 
 @bug("lean line", "a body that is cut off is taken for one that has ended", PROVENANCE)
@@ -49,7 +49,7 @@ def cut_off_body_is_whole() -> list[Patch]:
             try:
                 data: bytes | None = await original(self)
             except Exception:
-                self._ended = True
+                self._reader.ended = True
                 return None
             return data
 
@@ -84,7 +84,7 @@ def kept_connection_that_was_closed() -> list[Patch]:
 def connection_kept_half_read() -> list[Patch]:
     def discard(self: Pool, connection: Connection) -> None:
         self._busy.pop(connection, None)
-        connection._parser = h11.Connection(h11.CLIENT)
+        connection._reader = new_reader()
         connection.was_used, connection.idle_since = True, trio.current_time()
         self._idle.append(connection)
 

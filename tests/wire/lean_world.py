@@ -7,12 +7,13 @@ it is and cut as it says; then comes its end. Everything is counted, and nothing
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 import h11
 import httpx
+import pytest
 import trio
 import trio.testing
 from attrs import define, field, frozen
@@ -21,14 +22,25 @@ from trio.testing import MockClock
 from tests.wire.pipe import PipeStream, pipe
 from understudy.actors.providers.body import BadBody
 from understudy.actors.providers.dialect import Outgoing
+from understudy.actors.providers.lean import reader
 from understudy.actors.providers.lean.idle import IdleConnections
 from understudy.actors.providers.lean.line import LeanLine
+from understudy.actors.providers.lean.quick_reader import QuickReader
+from understudy.actors.providers.lean.reader import H11Reader, Reader
 from understudy.actors.providers.line import Incoming
 
 URL: Final = "http://origin.test/v1/chat/completions"
 GOOD: Final = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
 GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 T = TypeVar("T")
+
+
+@pytest.fixture(scope="module", params=[H11Reader, QuickReader], autouse=True)
+def either_reader(request: pytest.FixtureRequest) -> Iterator[Callable[[], Reader]]:
+    """All of this holds with h11 and with httptools. Importing it is enough."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "new_reader", request.param)
+        yield request.param
 
 
 def asking(number: int = 0) -> Outgoing:

@@ -11,7 +11,18 @@ import trio
 from attrs import define, field
 
 from tests.loopback import Answer, LoopbackProvider, loopback_provider
-from tests.wire.lean_world import GOOD, Part, ask, asking, busy, idle, lean, play, read
+from tests.wire.lean_world import (  # noqa: F401
+    GOOD,
+    Part,
+    ask,
+    asking,
+    busy,
+    either_reader,
+    idle,
+    lean,
+    play,
+    read,
+)
 from understudy.actors.providers.dialect import Outgoing
 from understudy.actors.providers.endpoint import Endpoint
 from understudy.actors.providers.lean.line import LeanLine, dial_to

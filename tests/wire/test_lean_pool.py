@@ -10,7 +10,19 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.lean_world import GOOD, URL, Part, ask, asking, busy, idle, lean, play, read
+from tests.wire.lean_world import (  # noqa: F401
+    GOOD,
+    URL,
+    Part,
+    ask,
+    asking,
+    busy,
+    either_reader,
+    idle,
+    lean,
+    play,
+    read,
+)
 from tests.wire.pipe import PipeStream, pipe
 from understudy.actors.providers.dialect import Outgoing
 from understudy.actors.providers.lean.connection import ROUND_TRIP

@@ -1,4 +1,4 @@
-"""One connection: requests go out over it one after another, and h11 reads the answers.
+"""One connection: requests go out over it one after another, and a `Reader` reads the answers.
 
 ::
 
@@ -10,20 +10,18 @@ What is raised is httpx's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-import h11
 import httpx
 import trio
 
 from .dial import Link
 from .head import Head
+from .reader import Reader
 
 READ_BYTES: Final = 64 * 1024
 """The most that is taken from the network at once."""
-
-HEAD_BYTES_MAX: Final = 100 * 1024
-"""The longest head of an answer that is read, in bytes; as much as httpx reads."""
 
 AT_ONCE_BYTES: Final = 64 * 1024
 """Up to this length a body is sent together with its head; a longer one is not copied for it."""
@@ -32,8 +30,6 @@ ROUND_TRIP: Final = 0.05
 """Seconds within which the word comes back that a connection was closed already; or as long as it took to open it."""
 
 GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
-
-END: Final = h11.EndOfMessage()
 
 
 class Connection:
@@ -46,72 +42,57 @@ class Connection:
 
     """
 
-    def __init__(self, link: Link, opened_in: float) -> None:
+    def __init__(self, link: Link, opened_in: float, reader: Reader) -> None:
         self.was_used = False
         self.heard = False
         self.idle_since = 0.0
         self._link = link
         self._round_trip = max(ROUND_TRIP, opened_in)
         self._asked_at = 0.0
-        self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES_MAX)
+        self._reader = reader
         self._is_sent = False
-        self._ended = False
-        self._pieces: list[bytes] = []
         self._failure: httpx.RemoteProtocolError | None = None
 
-    async def ask(self, head: Head, content: bytes) -> h11.Response:
-        """Send a request, and return the head of its answer."""
-        self.heard = self._is_sent = self._ended = False
+    async def ask(self, head: Head, content: bytes) -> tuple[int, Sequence[tuple[bytes, bytes]]]:
+        """Send a request, and return the status of its answer and the headers."""
+        reader = self._reader
+        self.heard = self._is_sent = False
         self._asked_at = trio.current_time()
-        self._parser.send(head.told)
-        self._parser.send(END)
+        reader.begin(head.told)
         try:
             await self._write(head.before(len(content)), content)
             self._is_sent = True
         except GONE:
             pass  # a server may hang up before it has read everything, and yet say why
-        await self._receive()
-        while True:
-            event = self._next()
-            if event is h11.NEED_DATA:
-                await self._receive()
-            elif isinstance(event, h11.Response):
-                self._look()
-                return event
-            # All else is a 1xx, which only announces what comes.
+        while not reader.status:
+            await self._receive()
+        return reader.status, reader.headers
 
     async def piece(self) -> bytes | None:
         """Return all of the body that is at hand, or the next bytes that come; ``None`` at its end."""
-        while not self._pieces:
+        reader = self._reader
+        while not reader.pieces:
             if self._failure is not None:
                 raise self._failure
-            if self._ended:
+            if reader.ended:
                 return None
             await self._receive()
-            self._look()
-        data = b"".join(self._pieces)
-        self._pieces.clear()
+        data = b"".join(reader.pieces)
+        reader.pieces.clear()
         return data
 
     @property
     def ended(self) -> bool:
         """Whether the answer has come to its end, so that all of it is at hand or has been read."""
-        return self._ended
+        return self._reader.ended
 
     @property
     def may_be_used_again(self) -> bool:
         """Whether the exchange has ended so that another can follow: nobody wants to close, nothing is left over."""
-        parser = self._parser
-        return (
-            self._is_sent
-            and parser.our_state is h11.DONE
-            and parser.their_state is h11.DONE
-            and parser.trailing_data == (b"", False)
-        )
+        return self._is_sent and self._reader.may_follow()
 
     def renew(self, now: float) -> None:
         """Begin to be idle."""
-        self._parser.start_next_cycle()
         self.was_used = True
         self.idle_since = now
 
@@ -146,21 +127,11 @@ class Connection:
             raise httpx.ReadError(str(exc)) from exc
         if data:
             self.heard = True
-        elif self._parser.their_state is h11.SEND_RESPONSE:
+        elif not self._reader.status:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
-        self._parser.receive_data(bytes(data))
-
-    def _next(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         try:
-            return self._parser.next_event()
-        except h11.RemoteProtocolError as exc:
-            raise httpx.RemoteProtocolError(str(exc)) from exc
-
-    def _look(self) -> None:
-        """Take what has come of the body. If it breaks after that, then that is raised once this has been read."""
-        try:
-            while isinstance(event := self._next(), h11.Data):
-                self._pieces.append(event.data)
-            self._ended = isinstance(event, h11.EndOfMessage)
+            self._reader.feed(bytes(data))
         except httpx.RemoteProtocolError as exc:
-            self._failure = exc
+            if not self._reader.status:
+                raise
+            self._failure = exc  # that is raised once what came before it has been read

@@ -97,13 +97,13 @@ class LeanLine:
 
     async def _exchange(self, connection: Connection, head: Head, content: bytes) -> Incoming:
         try:
-            response = await connection.ask(head, content)
+            status, fields = await connection.ask(head, content)
         except BaseException:
             self._pool.discard(connection)
             raise
-        headers = _headers(response.headers.raw_items())
+        headers = _headers(fields)
         body = LeanBody(self._pool, connection, headers.get("content-encoding", ""))
-        return Incoming(response.status_code, headers, body)
+        return Incoming(status, headers, body)
 
 
 class LeanBody(UnpackedBody):

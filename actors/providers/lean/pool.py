@@ -11,6 +11,7 @@ from collections import deque
 import httpx
 import trio
 
+from . import reader
 from .connection import Connection
 from .dial import Dial
 from .idle import IdleConnections
@@ -55,7 +56,7 @@ class Pool:
         if self._closed:
             link.drop()
             raise httpx.ConnectError("the line is closed")
-        connection = Connection(link, trio.current_time() - began)
+        connection = Connection(link, trio.current_time() - began, reader.new_reader())
         self._busy[connection] = None
         return connection
 

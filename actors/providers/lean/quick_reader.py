@@ -1,0 +1,116 @@
+"""Reads answers by httptools; importing this raises ``ImportError`` where that is not installed. See `reader`.
+
+httptools calls back while it is fed. It tells neither how long a head may be nor whether the end of the connection is
+the end of a body, and passes over what follows an answer; so that is seen to here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import h11
+import httptools
+import httpx
+
+from .reader import HEAD_BYTES_MAX
+
+BODILESS: Final = (204, 304)
+"""Answers that have no body, whatever their heads say."""
+
+
+class QuickReader:
+    """Reads by httptools, to which it lends the methods whose names begin with ``on_``."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: Sequence[tuple[bytes, bytes]] = ()
+        self.pieces: list[bytes] = []
+        self.ended = False
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0
+        self._flaw = ""
+        self._ends_with_connection = False
+        self._is_kept = False
+        self._parser = httptools.HttpResponseParser(self)
+        # h11 takes these, too, and there are servers that write so. Nothing hides in them from a client.
+        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
+
+    def begin(self, _: h11.Request, /) -> None:
+        """Expect the answer to a request."""
+        self.status = self._head_bytes = 0
+        self.ended = self._is_kept = False
+
+    def feed(self, data: bytes) -> None:
+        """Take in bytes."""
+        if self.ended:
+            self._is_kept = False  # what follows an answer is no part of it
+            return
+        if not data:
+            self._end()
+            return
+        if not self.status:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._flaw = "the server switches to another protocol, which nobody asked for"
+        except httptools.HttpParserError as exc:
+            self._flaw = str(exc) or type(exc).__name__
+        if not self.status and self._head_bytes > HEAD_BYTES_MAX:
+            self._flaw = self._flaw or "the head of the answer is too long"
+        if self._flaw and not self.ended:
+            raise httpx.RemoteProtocolError(self._flaw)
+        if self._flaw:
+            self._is_kept = False
+
+    def may_follow(self) -> bool:
+        """Whether another request may."""
+        return self.ended and self._is_kept
+
+    def _end(self) -> None:
+        if not self.status or not self._ends_with_connection:
+            raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
+        self.ended = True
+
+    # What httptools calls
+
+    def on_message_begin(self) -> None:
+        """Hear that an answer begins. One that follows another was not asked for."""
+        self._is_kept = False
+        self._fields.clear()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Hear of a header, or of a trailer, which is of no interest."""
+        if not self.status:
+            self._fields.append((name, value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        """Hear that a head has ended: that of an answer, or of one that announces it."""
+        status = self._parser.get_status_code()
+        if self.ended or (100 <= status < 200 and status != 101):
+            return
+        if status < 200:
+            self._flaw = self._flaw or f"an answer cannot have the status {status}"
+            return
+        self.headers = tuple(self._fields)
+        self._see_where_it_ends(status)
+        self.status = status
+
+    def on_body(self, data: bytes) -> None:
+        """Hear of a piece of the body."""
+        if not self.ended:
+            self.pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        """Hear that an answer has ended."""
+        if self.status and not self.ended:
+            self.ended = True
+            self._is_kept = self._parser.should_keep_alive()
+
+    def _see_where_it_ends(self, status: int) -> None:
+        told = {name.lower(): value.strip().lower() for name, value in self.headers}
+        coding = told.get(b"transfer-encoding")
+        if coding is not None and coding != b"chunked":
+            self._flaw = self._flaw or "of transfer encodings only chunked can be read"
+        self._ends_with_connection = coding is None and b"content-length" not in told and status not in BODILESS
