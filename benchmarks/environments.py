@@ -31,13 +31,15 @@ class Contestant:
         return bool(self.packages)
 
 
-LIMIT: Final = "trio stream, h11 (limit)"
+LIMIT: Final = "trio stream, httptools (limit)"
 OURS: Final = "understudy"
 
 CONTESTANTS_ALL: Final = (
-    Contestant(LIMIT, "trio_h11.py"),
+    Contestant(LIMIT, "trio_httptools.py"),
+    Contestant("trio stream, h11", "trio_h11.py"),
     Contestant("httpx on trio", "httpx_loop.py"),
     Contestant(OURS, "understudy_router.py"),
+    Contestant("understudy without extras", "understudy_plain.py"),
     Contestant("TensorZero embedded", "tensorzero_embedded.py", ("tensorzero",)),
     Contestant("pydantic-ai FallbackModel", "pydantic_ai_fallback.py", ("pydantic-ai-slim[openai]", "trio")),
     Contestant("LangChain with_fallbacks", "langchain_fallbacks.py", ("langchain-openai",)),

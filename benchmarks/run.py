@@ -50,6 +50,7 @@ KINDS: Final = {
 """Whether it is streamed, and whether the first candidate fails."""
 
 JSON_READER: Final = "msgspec" if find_spec("msgspec") else "the standard library"
+HTTP_READER: Final = "httptools" if find_spec("httptools") else "h11"
 """What reads answers in our own processes: see the extra `fast`."""
 
 
@@ -367,7 +368,7 @@ def machine(bench: Bench) -> str:
     rounds = f"medians of {bench.args.rounds} rounds" if bench.args.rounds > 1 else "one round"
     return (
         f"Python {platform.python_version()}, trio {trio.__version__}, httpx {httpx.__version__},"
-        f" JSON read by {JSON_READER}, {platform.system()} on {platform.machine()};"
+        f" HTTP read by {HTTP_READER} and JSON by {JSON_READER}, {platform.system()} on {platform.machine()};"
         f" {rounds}; CPU time of one core{slowness}"
     )
 

@@ -37,13 +37,13 @@ def test_every_part_is_measured_and_written_as_it_is_printed(tmp_path: Path) -> 
     assert headings == parts
     assert len(parts) == len(PARTS)
     contestants = [figure for figure in figures if (figure["case"], figure["callers"]) == ("plain", 16)]
-    assert len(contestants) == 3
+    assert len(contestants) == 5
     in_short = [line.split(" | ") for line in done.stdout.partition(f"## {parts[0]}")[0].splitlines()]
     told = {cells[0].removeprefix("| "): cells[1] for cells in in_short if len(cells) > 1}
     for figure in contestants:
         assert float(told[figure["who"]].replace(",", "")) == pytest.approx(figure["median"], rel=0.01)
     over_http = [figure for figure in figures if figure["part"] == parts[0]]
-    assert len(over_http) == 3 * 4 * 3  # contestants, kinds, callers
+    assert len(over_http) == 5 * 4 * 3  # contestants, kinds, callers
     assert all(figure["median"] > 0 for figure in over_http)
     for figure in figures:
         assert len(figure["values"]) == 1

@@ -1,10 +1,11 @@
-"""The limit: a trio stream, h11, and the standard library's JSON. No pool worth the name, no time limits, no health."""
+"""A trio stream, h11, and the standard library's JSON. No pool worth the name, no time limits, no health."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import contest
@@ -12,6 +13,18 @@ import h11
 import trio
 
 READ = 65_536
+
+
+class Asks(Protocol):
+    """One connection, used by one request after another."""
+
+    async def ask(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Send a request, return the answer's status and body."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close it."""
+        ...
 
 
 class Connection:
@@ -52,10 +65,17 @@ class Connection:
         await self._stream.aclose()
 
 
+def session(piece: contest.Slice) -> AbstractAsyncContextManager[contest.Ask]:
+    """Ask over such connections."""
+    return session_over(Connection, piece)
+
+
 @asynccontextmanager
-async def session(piece: contest.Slice) -> AsyncIterator[contest.Ask]:
+async def session_over(
+    connect: Callable[[trio.SocketStream, str], Asks], piece: contest.Slice
+) -> AsyncIterator[contest.Ask]:
     """Keep the connections that callers have left behind."""
-    idle: list[Connection] = []
+    idle: list[Asks] = []
     split = [urlsplit(f"{base}/chat/completions") for base in piece.bases]
 
     async def ask() -> str:
@@ -63,7 +83,7 @@ async def session(piece: contest.Slice) -> AsyncIterator[contest.Ask]:
             connection = idle.pop()
         else:
             stream = await trio.open_tcp_stream(split[0].hostname or "", split[0].port or 0)
-            connection = Connection(stream, split[0].netloc)
+            connection = connect(stream, split[0].netloc)
         for url in split:
             body = {"model": "m", "messages": contest.MESSAGES, **({"stream": True} if piece.stream else {})}
             status, content = await connection.ask(url.path, json.dumps(body).encode())

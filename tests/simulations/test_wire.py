@@ -6,9 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
+from hypothesis import given, settings
 
+from understudy.actors.providers.lean import reader
 from understudy.actors.providers.lean.connection import Connection
+from understudy.actors.providers.lean.quick_reader import QuickReader
+from understudy.actors.providers.lean.reader import H11Reader
+from understudy.simulations import strategies
 from understudy.simulations.faults import Fault, FaultKind
+from understudy.simulations.fuzz import QUIET
+from understudy.simulations.rehearsal import rehearse
 from understudy.simulations.scenario import Caller, Scenario
 from understudy.simulations.simulation import Report, simulate
 from understudy.simulations.wire import SERVED_MAX
@@ -71,3 +79,14 @@ def test_a_line_that_asks_twice_is_caught(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_line_that_gives_up_a_kept_connection_too_soon_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Connection, "was_dead", lambda *_: False)
     assert play().violations, "it says that a request was sent that nobody has seen"
+
+
+@settings(max_examples=60, database=None, deadline=None, suppress_health_check=QUIET)
+@given(strategies.scenarios().map(lambda scenario: evolve(scenario, wire=True)))
+def test_whoever_reads_the_answers_the_trace_is_the_same(scenario: Scenario) -> None:
+    digests = []
+    for new_reader in (H11Reader, QuickReader):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reader, "new_reader", new_reader)
+            digests.append(rehearse(scenario).trace.digest())
+    assert digests[0] == digests[1]

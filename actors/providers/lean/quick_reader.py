@@ -30,6 +30,8 @@ class QuickReader:
         self._fields: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
         self._flaw = ""
+        self._length: int | None = None
+        self._read = 0
         self._ends_with_connection = False
         self._is_kept = False
         self._parser = httptools.HttpResponseParser(self)
@@ -38,7 +40,7 @@ class QuickReader:
 
     def begin(self, _: h11.Request, /) -> None:
         """Expect the answer to a request."""
-        self.status = self._head_bytes = 0
+        self.status = self._head_bytes = self._read = 0
         self.ended = self._is_kept = False
 
     def feed(self, data: bytes) -> None:
@@ -70,7 +72,11 @@ class QuickReader:
 
     def _end(self) -> None:
         if not self.status or not self._ends_with_connection:
-            raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
+            # In the words of h11, so that nobody can tell who has read.
+            how = "incomplete chunked read"
+            if self._length is not None:
+                how = f"received {self._read} bytes, expected {self._length}"
+            raise httpx.RemoteProtocolError(f"peer closed connection without sending complete message body ({how})")
         self.ended = True
 
     # What httptools calls
@@ -101,6 +107,7 @@ class QuickReader:
         """Hear of a piece of the body."""
         if not self.ended:
             self.pieces.append(data)
+            self._read += len(data)
 
     def on_message_complete(self) -> None:
         """Hear that an answer has ended."""
@@ -113,4 +120,5 @@ class QuickReader:
         coding = told.get(b"transfer-encoding")
         if coding is not None and coding != b"chunked":
             self._flaw = self._flaw or "of transfer encodings only chunked can be read"
+        self._length = int(told.get(b"content-length", 0)) if coding is None else None
         self._ends_with_connection = coding is None and b"content-length" not in told and status not in BODILESS
