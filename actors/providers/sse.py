@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import frozen
+from ..values import value
 
 MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
 """How long a line, or the data of one event, may be unless the parser is told otherwise."""
@@ -40,7 +40,7 @@ class SSETooLong(ValueError):
         self.limit = limit
 
 
-@frozen
+@value
 class SSEEvent:
     """One event.
 
