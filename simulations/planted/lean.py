@@ -11,7 +11,7 @@ from ...actors.providers.lean.head import Head
 from ...actors.providers.lean.line import LeanLine
 from ...actors.providers.lean.pool import Pool
 from ...actors.providers.lean.reader import new_reader
-from .bug import CONSERVATION, ISOLATION, ONE_ANSWER, PROVENANCE, RATE, Patch, bug, instead
+from .bug import CONSERVATION, INCIDENT, ISOLATION, ONE_ANSWER, PROVENANCE, RATE, Patch, bug, instead
 
 
 @bug("lean line", "the length that is told of a request's body is one too small", PROVENANCE)
@@ -96,7 +96,7 @@ def connection_left_open() -> list[Patch]:
     return [(Pool, "discard", instead(lambda self, connection: self._busy.pop(connection, None)))]
 
 
-@bug("lean line", "two requests share a connection", PROVENANCE, ISOLATION, CONSERVATION, ONE_ANSWER)
+@bug("lean line", "two requests share a connection", PROVENANCE, ISOLATION, CONSERVATION, ONE_ANSWER, INCIDENT)
 def connection_taken_twice() -> list[Patch]:
     def make(original: Any) -> Any:
         def take(self: Pool) -> Connection | None:
