@@ -62,10 +62,10 @@ def tool_calls_of(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 
 def usage_of(body: Mapping[str, Any]) -> Usage:
     """Return the tokens that the provider counted."""
-    for where, *names in COUNTS:
+    for where, prompt, completion, total in COUNTS:
         counted = _mapping(body.get(where))
-        if any(name in counted for name in names[:2]):
-            return Usage(*(_count(counted.get(name)) for name in names))
+        if prompt in counted or completion in counted:
+            return Usage(_count(counted.get(prompt)), _count(counted.get(completion)), _count(counted.get(total)))
     return Usage(total_tokens=_count(_mapping(body.get("usage")).get("total_tokens")))
 
 

@@ -9,6 +9,7 @@ module-level randomness, no iteration over sets of strings. Randomness is drawn 
 
 from __future__ import annotations
 
+import gc
 import math
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -26,6 +27,9 @@ HOOKS: Final = ("_ALLOW_DETERMINISTIC_SCHEDULING", "_r")
 
 TURNS_MAX: Final = 200_000
 """How often tasks may run without time passing; more is a loop that waits for nothing."""
+
+OBJECTS_AT_A_TIME: Final = 5_000
+"""After how many new objects the garbage collector looks around, while a run goes on."""
 
 TASKS_SHOWN: Final = 40
 """How many tasks are named where a run hangs."""
@@ -211,7 +215,7 @@ def perform(
             return await play()
         raise StageError(hung)
 
-    with _in_place(_Director(schedule or Schedule(seed), clock)):
+    with _in_place(_Director(schedule or Schedule(seed), clock)), _seldom_collected():
         return trio.run(watched, clock=clock)
 
 
@@ -236,6 +240,22 @@ def check_trio() -> None:
             f"trio {trio.__version__} has no {' and no '.join(missing)}: a run cannot be made deterministic with it;"
             " install a version of trio that this package was tested with"
         )
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Let the garbage collector look around less often.
+
+    What a run records stays until its end, and to look through all of it at every seven hundredth new object takes a
+    tenth of the time of a rehearsal (`benchmarks/simulation.py`).
+    """
+    before = gc.get_threshold()
+    if 0 < before[0] < OBJECTS_AT_A_TIME:
+        gc.set_threshold(OBJECTS_AT_A_TIME, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -127,6 +128,25 @@ def test_an_error_of_the_play_comes_out_as_itself() -> None:
 
     with pytest.raises(KeyError, match="mine"):
         perform(play, longest=LONG)
+
+
+@pytest.mark.parametrize("before", [(0, 10, 10), (700, 10, 10), (100_000, 20, 30)])
+def test_the_garbage_collector_looks_around_as_often_as_before(before: tuple[int, int, int]) -> None:
+    async def play() -> tuple[int, int, int]:
+        return gc.get_threshold()
+
+    was = gc.get_threshold()
+    gc.set_threshold(*before)
+    try:
+        meanwhile = perform(play, longest=LONG)
+        assert gc.get_threshold() == before
+        with pytest.raises(StageError):
+            perform(trio.sleep_forever, longest=LONG)
+        assert gc.get_threshold() == before
+    finally:
+        gc.set_threshold(*was)
+    assert meanwhile[0] == (before[0] and max(before[0], stage.OBJECTS_AT_A_TIME))
+    assert meanwhile[1:] == before[1:]
 
 
 def test_the_stage_gives_trio_back_as_it_was() -> None:
