@@ -193,9 +193,24 @@ def test_what_is_announced_is_skipped_and_what_switches_is_refused() -> None:
     play(scene)
 
 
-def test_a_head_without_end_is_not_read_for_ever() -> None:
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"
+
+
+@pytest.mark.parametrize("begun", [HEAD, CHUNKED + b"0\r\n"])
+@pytest.mark.parametrize("more", [b"x" * 1000 + b": y\r\n", b"x" * 1000])
+def test_neither_a_head_nor_what_follows_a_body_is_read_for_ever(begun: bytes, more: bytes) -> None:
+    never_read(begun, more)
+
+
+@pytest.mark.parametrize("begun", [HEAD + b"x: ", CHUNKED + b"0\r\nx: ", CHUNKED + b"3;"])
+def test_neither_a_header_nor_a_chunk_s_length_is_read_for_ever(begun: bytes) -> None:
+    never_read(begun, b"y" * 1000)
+
+
+def never_read(begun: bytes, more: bytes) -> None:
     async def scene() -> None:
-        answer = [b"HTTP/1.1 200 OK\r\n", *([b"x" * 1000 + b": y\r\n"] * 200)]
+        answer = [begun, *([more] * 200)]
         async with lean(Part([answer])) as (line, origin):
             with pytest.raises(httpx.RemoteProtocolError, match="too long"):
                 await ask(line)

@@ -1,7 +1,7 @@
 """Reads answers by httptools; importing this raises ``ImportError`` where that is not installed. See `reader`.
 
-httptools calls back while it is fed. It tells neither how long a head may be nor whether the end of the connection is
-the end of a body, and passes over what follows an answer; so that is seen to here.
+httptools calls back while it is fed. It does not care how long a head may be, or a trailer, nor whether the end of the
+connection is the end of a body, and reads on after an answer; so that is seen to here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class QuickReader:
         self.pieces: list[bytes] = []
         self.ended = False
         self._fields: list[tuple[bytes, bytes]] = []
-        self._head_bytes = 0
+        self._around = 0  # bytes of the head, or since the last ones of the body
         self._flaw = ""
         self._length: int | None = None
         self._read = 0
@@ -40,7 +40,7 @@ class QuickReader:
 
     def begin(self, _: h11.Request, /) -> None:
         """Expect the answer to a request."""
-        self.status = self._head_bytes = self._read = 0
+        self.status = self._around = self._read = 0
         self.ended = self._is_kept = False
 
     def feed(self, data: bytes) -> None:
@@ -51,16 +51,15 @@ class QuickReader:
         if not data:
             self._end()
             return
-        if not self.status:
-            self._head_bytes += len(data)
+        self._around += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._flaw = "the server switches to another protocol, which nobody asked for"
         except httptools.HttpParserError as exc:
             self._flaw = str(exc) or type(exc).__name__
-        if not self.status and self._head_bytes > HEAD_BYTES_MAX:
-            self._flaw = self._flaw or "the head of the answer is too long"
+        if self._around > HEAD_BYTES_MAX:
+            self._flaw = self._flaw or f"what stands {'around the body' if self.status else 'in the head'} is too long"
         if self._flaw and not self.ended:
             raise httpx.RemoteProtocolError(self._flaw)
         if self._flaw:
@@ -108,6 +107,7 @@ class QuickReader:
         if not self.ended:
             self.pieces.append(data)
             self._read += len(data)
+            self._around = 0
 
     def on_message_complete(self) -> None:
         """Hear that an answer has ended."""
