@@ -29,6 +29,7 @@ from tests.loopback import (
     WrongLength,
     closed_port,
 )
+from tests.wire.lean_world import either_reader  # noqa: F401
 from understudy import AllCandidatesFailed, Outcome, Reason
 from understudy.actors.providers import wire
 

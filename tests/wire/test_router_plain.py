@@ -8,6 +8,7 @@ import trio
 
 import understudy
 from tests.loopback import USAGE, Answer, Behaviour, Exchange, Silent, Slow, Status, loopback_provider
+from tests.wire.lean_world import either_reader  # noqa: F401
 from understudy import Call, Outcome, Reason, RequestRejected
 
 from .cast import KEYS, MESSAGES, TEXT, Cast, fell_back, perform, reasons

@@ -31,6 +31,7 @@ from tests.loopback import (
     Trickle,
     sse,
 )
+from tests.wire.lean_world import either_reader  # noqa: F401
 from understudy import AllCandidatesFailed, DeadlineExceeded, Outcome, Reason, Restarted, StreamInterrupted, Usage
 
 from .cast import MESSAGES, SHORT, TEXT, Cast, fell_back, perform, reasons
