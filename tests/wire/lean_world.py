@@ -6,27 +6,26 @@ it is and cut as it says; then comes its end. Everything is counted, and nothing
 
 from __future__ import annotations
 
+import gzip
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Final, TypeVar
 
 import h11
 import httpx
-import pytest
 import trio
 import trio.testing
 from attrs import define, field, frozen
+from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from tests.wire.pipe import PipeStream, pipe
 from understudy.actors.providers.body import BadBody
 from understudy.actors.providers.dialect import Outgoing
-from understudy.actors.providers.lean import reader
 from understudy.actors.providers.lean.idle import IdleConnections
 from understudy.actors.providers.lean.line import LeanLine
-from understudy.actors.providers.lean.quick_reader import QuickReader
-from understudy.actors.providers.lean.reader import H11Reader, Reader
 from understudy.actors.providers.line import Incoming
 
 URL: Final = "http://origin.test/v1/chat/completions"
@@ -35,12 +34,51 @@ GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 T = TypeVar("T")
 
 
-@pytest.fixture(scope="module", params=[H11Reader, QuickReader], autouse=True)
-def either_reader(request: pytest.FixtureRequest) -> Iterator[Callable[[], Reader]]:
-    """All of this holds with h11 and with httptools. Importing it is enough."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "new_reader", request.param)
-        yield request.param
+PACKED = gzip.compress(b"some text, and some more " * 5)
+SOUND = [
+    GOOD,
+    b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
+    b"HTTP/1.0 200 OK\r\n\r\nuntil the end",
+    b"HTTP/1.1 204 No Content\r\nx: 1\r\nX: 2\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\ncontent-length: 7\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 429 Slow\r\nRetry-After: 7\r\ncontent-length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nafter: word\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n%b" % (len(PACKED), PACKED),
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: GZIP\r\nTransfer-Encoding: Chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+    % (len(PACKED), PACKED),
+    b"HTTP/1.1 500 \xe9\xfc\r\nserver: caf\xc3\xa9\r\nserver: \xe9\r\ncontent-length: 3\r\n\r\nabc",
+    b"HTTP/1.1 200\r\nserver: caf\xc3\xa9\r\ncontent-length: 3\r\n\r\nabc and more",
+    b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 3\r\n\r\nab",
+    b"HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ncontent-length: 2\r\n\r\nhi",
+    b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\nmore",
+]
+ODD = [
+    b"HTTP/1.1 200\r\nserver: caf\xc3\xa9\r\ncontent-length: 3, 3\r\n\r\nabc and more",
+    b"HTTP/1.1 200 OK\ncontent-length: 3\n\nabc",
+]
+SCRAPS = [b"\r\n", b"\n", b"\0", b"HTTP/1.1 200 OK\r\n", b"content-length: 99999999999999999999\r\n", b"f" * 20,
+          b"content-length: -1\r\n", b"transfer-encoding: gzip\r\n", b"transfer-encoding: chunked\r\n", b": \r\n", b" ",
+          b"content-encoding: gzip\r\n", b"0\r\n\r\n", b"connection: upgrade\r\n"]  # fmt: skip
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> bytes:
+    """Sound ones, and such as have been tampered with."""
+    data = draw(st.sampled_from([*SOUND, *ODD]) | st.binary(max_size=60))
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(data)))
+        until = at + draw(st.integers(0, 4))
+        data = data[:at] + draw(st.sampled_from([*SCRAPS, b""]) | st.binary(max_size=4)) + data[until:]
+    return data
+
+
+CUTS = st.lists(st.integers(0, 300), max_size=5)
+ENDS = st.sampled_from(["closes", "breaks", "keeps"])
+
+
+def cut(data: bytes, cuts: Iterable[int]) -> list[bytes]:
+    places = [0, *sorted({at for at in cuts if 0 < at < len(data)}), len(data)]
+    return [data[a:b] for a, b in pairwise(places) if a < b]
 
 
 def asking(number: int = 0) -> Outgoing:

@@ -11,21 +11,12 @@ import trio
 from attrs import define, field
 
 from tests.loopback import Answer, LoopbackProvider, loopback_provider
-from tests.wire.lean_world import (  # noqa: F401
-    GOOD,
-    Part,
-    ask,
-    asking,
-    busy,
-    either_reader,
-    idle,
-    lean,
-    play,
-    read,
-)
+from tests.wire.lean_world import GOOD, Part, ask, asking, busy, idle, lean, play, read
 from understudy.actors.providers.dialect import Outgoing
 from understudy.actors.providers.endpoint import Endpoint
 from understudy.actors.providers.lean.line import LeanLine, dial_to
+
+pytestmark = pytest.mark.usefixtures("either_reader")
 
 CHUNKED = [b"HTTP/1.1 200 OK\r\ntransfer-enc", b"oding: chunked\r\n\r\n", b"1\r\nh", b"\r\n1\r\ni\r\n", b"0\r\n\r\n"]
 LENGTH = [GOOD[:20], GOOD[20:-1], GOOD[-1:]]

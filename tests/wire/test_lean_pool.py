@@ -10,19 +10,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.lean_world import (  # noqa: F401
-    GOOD,
-    URL,
-    Part,
-    ask,
-    asking,
-    busy,
-    either_reader,
-    idle,
-    lean,
-    play,
-    read,
-)
+from tests.wire.lean_world import GOOD, URL, Part, ask, asking, busy, idle, lean, play, read
 from tests.wire.pipe import PipeStream, pipe
 from understudy.actors.providers.dialect import Outgoing
 from understudy.actors.providers.lean.connection import ROUND_TRIP
@@ -30,6 +18,8 @@ from understudy.actors.providers.lean.dial import Dial
 from understudy.actors.providers.lean.idle import IdleConnections
 from understudy.actors.providers.lean.line import LeanLine
 from understudy.actors.providers.line import KEPT_ALIVE_TIME
+
+pytestmark = pytest.mark.usefixtures("either_reader")
 
 MANY = Part([[GOOD]] * 50)
 

@@ -29,11 +29,12 @@ from tests.loopback import (
     WrongLength,
     closed_port,
 )
-from tests.wire.lean_world import either_reader  # noqa: F401
 from understudy import AllCandidatesFailed, Outcome, Reason
 from understudy.actors.providers import wire
 
 from .cast import KEYS, SHORT, TEXT, Cast, cast, fell_back, perform, reasons
+
+pytestmark = pytest.mark.usefixtures("either_reader")
 
 PAGE = "<html><head><title>Welcome</title></head><body><h1>It works!</h1></body></html>"
 LIMITS = {"connect_timeout": 1.0, "first_event_timeout": 1.0, "idle_timeout": 1.0, "request_timeout": 1.0}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import trio
 
 import understudy
 from tests.loopback import USAGE, Answer, Behaviour, Exchange, Silent, Slow, Status, loopback_provider
-from tests.wire.lean_world import either_reader  # noqa: F401
 from understudy import Call, Outcome, Reason, RequestRejected
 
 from .cast import KEYS, MESSAGES, TEXT, Cast, fell_back, perform, reasons
+
+pytestmark = pytest.mark.usefixtures("either_reader")
 
 
 def test_a_reply_has_its_text_its_usage_and_its_author() -> None:

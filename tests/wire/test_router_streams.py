@@ -31,10 +31,11 @@ from tests.loopback import (
     Trickle,
     sse,
 )
-from tests.wire.lean_world import either_reader  # noqa: F401
 from understudy import AllCandidatesFailed, DeadlineExceeded, Outcome, Reason, Restarted, StreamInterrupted, Usage
 
 from .cast import MESSAGES, SHORT, TEXT, Cast, fell_back, perform, reasons
+
+pytestmark = pytest.mark.usefixtures("either_reader")
 
 BEFORE, AFTER = 1, 3
 """After so many events there is no content yet, and there is some."""

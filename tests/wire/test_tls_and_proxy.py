@@ -14,10 +14,11 @@ from attrs import define, field
 
 import understudy
 from tests.loopback import CutStream, LoopbackProvider, Status, closed_port
-from tests.wire.lean_world import either_reader  # noqa: F401
 from understudy import AllCandidatesFailed, Reason
 
 from .cast import KEYS, TEXT, Cast, cast, fell_back, perform, reasons
+
+pytestmark = pytest.mark.usefixtures("either_reader")
 
 USER, PASSWORD = "stagehand", "behind the curtain"
 QUOTED = PASSWORD.replace(" ", "%20")
