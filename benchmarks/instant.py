@@ -90,13 +90,12 @@ class InstantLine:
 
 
 def config(names: Sequence[str], *, policy: object = CALM, route: Sequence[str] = ()) -> dict[str, Any]:
-    """Return a config with these candidates; one called "bad" or "odd" always fails. `route` is what "m" means."""
-    places = {name: name[:3] if name.startswith(("bad", "odd")) else "good" for name in names}
+    """Return a config with these candidates. One whose name begins with "bad" or "odd" fails; "m" is the `route`."""
     entries = [
         {
             "model_name": name,
             "model": f"openai/{name}",
-            "api_base": f"http://nowhere.example/{places[name]}/v1",
+            "api_base": f"http://nowhere.example/{name[:3] if name.startswith(('bad', 'odd')) else 'good'}/v1",
             "api_key": f"sk-nobody-{name}",
         }
         for name in names

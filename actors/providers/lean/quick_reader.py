@@ -60,10 +60,10 @@ class QuickReader:
             self._flaw = str(exc) or type(exc).__name__
         if self._around > HEAD_BYTES_MAX:
             self._flaw = self._flaw or f"what stands {'around the body' if self.status else 'in the head'} is too long"
-        if self._flaw and not self.ended:
-            raise httpx.RemoteProtocolError(self._flaw)
         if self._flaw:
             self._is_kept = False
+            if not self.ended:
+                raise httpx.RemoteProtocolError(self._flaw)
 
     def may_follow(self) -> bool:
         """Whether another request may."""
