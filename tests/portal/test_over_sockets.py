@@ -7,22 +7,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 from tests.loopback import Answer, LoopbackProvider, StallStream, Status, loopback_provider
+from tests.loopback.proxies import no_proxies_around  # noqa: F401 - a fixture
 from understudy import portal
 from understudy.supervisors.portal.errand import Errand
 from understudy.supervisors.portal.thread import Portal
 from understudy.supervisors.portal.waiting import ThreadErrand, ThreadHatch, ask
 
 from .gates import HELLO, PATIENCE, threads
-
-
-@pytest.fixture(autouse=True)
-def _no_proxies_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 class Far:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.wire.conftest import _no_proxies_around  # noqa: F401 - a fixture
+from tests.loopback.proxies import no_proxies_around  # noqa: F401 - a fixture
 
 from .common import Sdk, over_httpx, over_httpx2
 

@@ -1,4 +1,4 @@
-"""What all tests of the wire start from: no proxy of the machine they run on comes between them and the loopback."""
+"""What all tests of the wire start from."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.loopback.proxies import no_proxies_around  # noqa: F401 - a fixture
 from understudy.actors.providers.lean import reader
 from understudy.actors.providers.lean.quick_reader import QuickReader
 from understudy.actors.providers.lean.reader import H11Reader
-
-
-@pytest.fixture(autouse=True)
-def _no_proxies_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture(scope="module", params=[H11Reader, QuickReader])
