@@ -109,15 +109,9 @@ def classify(
     read = _read if len(text) <= SHORT_BODY else _read.__wrapped__
     reading = read(text, _header_codes(lowered), status, _dialect(provider))
     wait = _stated_wait(lowered, reading)
-    reason = _by_window(reading.reason, wait, reading.layers)
-    scope = _scope(reason, reading.layers)
-    return Failure(
-        reason=reason,
-        scope=scope,
-        status=status,
-        retry_after=None if scope is Scope.REQUEST else wait,
-        message=reading.message,
-    )
+    if wait == reading.wait:
+        return reading.failure
+    return _failure(status, reading.layers, reading.reason, wait, reading.failure.message)
 
 
 def classify_exception(exc: BaseException, *, provider: str | None = None) -> Failure:
@@ -155,12 +149,12 @@ EXCEPTIONS: Final[tuple[tuple[tuple[type[BaseException], ...], Reason], ...]] = 
 
 @frozen
 class _Reading:
-    """What a body says by itself: `wait` in its fields or words, and a `message` to show."""
+    """What a body says by itself: `reason` by its words, `wait` in its fields or words, the `failure` by both."""
 
     layers: tuple[Layer, ...]
     reason: Reason
     wait: float | None
-    message: str
+    failure: Failure
 
 
 @lru_cache(BODIES_KEPT)
@@ -168,10 +162,16 @@ def _read(text: str, codes: tuple[str, ...], status: int | None, provider: str) 
     """Read a body; `codes` are the headers', which count like those of the outermost layer."""
     layers = gather(text)
     layers[-1].words.extend(codes)
-    message = next((layer.message for layer in layers if layer.message), "")
-    return _Reading(
-        tuple(layers), _weigh(layers, status, provider), _wait_of(layers), presentable(message, MESSAGE_MAX)
-    )
+    message = presentable(next((layer.message for layer in layers if layer.message), ""), MESSAGE_MAX)
+    reason, wait = _weigh(layers, status, provider), _wait_of(layers)
+    return _Reading(tuple(layers), reason, wait, _failure(status, layers, reason, wait, message))
+
+
+def _failure(status: int | None, layers: Sequence[Layer], reason: Reason, wait: float | None, message: str) -> Failure:
+    """Return the failure of which a body, or its status, says this much, and for which there is this wait."""
+    reason = _by_window(reason, wait, layers)
+    scope = _scope(reason, layers)
+    return Failure(reason, scope, status, None if scope is Scope.REQUEST else wait, message)
 
 
 # -- Weighing ----------------------------------------------------------------------------------------------------
@@ -307,6 +307,8 @@ def _wait_of(layers: list[Layer]) -> float | None:
 
 def _header_codes(headers: Mapping[str, str]) -> tuple[str, ...]:
     """Return the error codes in headers."""
+    if headers.keys().isdisjoint(CODE_HEADERS):
+        return ()
     return tuple([headers[name].partition(":")[0][:100] for name in CODE_HEADERS if name in headers])
 
 

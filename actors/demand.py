@@ -8,7 +8,7 @@ candidates whose window is plainly too small, and for nothing that must be exact
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -111,12 +111,9 @@ def estimate_demand(body: Mapping[str, Any]) -> Demand:
             count += len(messages)
     read.extend([value for name, value in body.items() if name in TEXTS])
     tokens, images = _tokens_in(read)
-    return Demand(
-        prompt_tokens=math.ceil(tokens + count * TOKENS_PER_MESSAGE),
-        answer_tokens=_answer_tokens(body),
-        images=images,
-        tools=bool(body.get("tools") or body.get("functions")),
-    )
+    prompt_tokens = math.ceil(tokens + count * TOKENS_PER_MESSAGE)
+    tools = bool(body.get("tools") or body.get("functions"))
+    return Demand(prompt_tokens, _answer_tokens(body), images, tools)
 
 
 def _answer_tokens(body: Mapping[str, Any]) -> int:
@@ -132,28 +129,29 @@ def _sane(tokens: object) -> int:
     return max(0, min(tokens, TOKENS_MAX)) if isinstance(tokens, int) and not isinstance(tokens, bool) else 0
 
 
-def _tokens_in(values: list[Any]) -> tuple[float, bool]:
+def _tokens_in(values: Iterable[Any]) -> tuple[float, bool]:
     """Return the tokens of all texts and files in JSON values, unrounded, and whether there are images.
 
-    It keeps its own stack, `values`, so that no depth of nesting can exhaust ours.
+    It keeps its own stack, so that no depth of nesting can exhaust ours.
     """
     tokens, characters, images = 0.0, 0, False
-    while values:
-        item = values.pop()
-        if isinstance(item, str):
-            if item.isascii():
-                characters += len(item)
-            else:
-                tokens += text_tokens(item)
-        elif isinstance(item, (list, tuple)):
-            values.extend(item)
-        elif isinstance(item, (dict, Mapping)):  # a dict first: to ask the abstract class takes longer
-            kind = None if SAYS_PART.isdisjoint(item) else _part(item)
-            if kind is None:
-                values.extend(item.values())
-            else:
-                images = images or kind == "image"
-                tokens += TOKENS_PER_IMAGE
+    stack: list[Iterable[Any]] = [values]
+    while stack:
+        for item in stack.pop():
+            if isinstance(item, str):
+                if item.isascii():
+                    characters += len(item)
+                else:
+                    tokens += text_tokens(item)
+            elif isinstance(item, (list, tuple)):
+                stack.append(item)
+            elif isinstance(item, (dict, Mapping)):  # a dict first: to ask the abstract class takes longer
+                kind = None if SAYS_PART.isdisjoint(item) else _part(item)
+                if kind is None:
+                    stack.append(item.values())
+                else:
+                    images = images or kind == "image"
+                    tokens += TOKENS_PER_IMAGE
     return tokens + characters / ASCII_PER_TOKEN, images
 
 

@@ -275,16 +275,7 @@ class Router:
         demand = self._with_what_is_foreign(demand, call, plan)
         now = trio.current_time()
         self._requests += 1
-        route = Route(
-            id=self._requests,
-            model=model,
-            plan=plan,
-            call=call,
-            demand=demand,
-            deadline=now + timeout,
-            leash=Leash(),
-            slot=Slot(),
-        )
+        route = Route(self._requests, model, plan, call, demand, now + timeout, Leash(), Slot())
         # All of this first: the router may have answered before `post` returns.
         self._pending[route.id] = route
         self._house.trace.entered(route.id, now, model, endpoint=call.endpoint, stream=call.stream)

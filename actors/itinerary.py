@@ -306,7 +306,7 @@ class Itinerary:
         self, now: float, turn: _Turn, *, wait: bool = False, again: bool = False, not_before: float = -math.inf
     ) -> Ask:
         self._current, self._asked_at = turn, now
-        self._asked = Ask(turn.candidate, wait=wait, again=again, not_before=not_before)
+        self._asked = Ask(turn.candidate, wait, again, not_before)
         return self._asked
 
     def _take_turn(self) -> _Turn:

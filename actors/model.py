@@ -132,7 +132,8 @@ class ModelActor:
         if attempt.leash.cancelled or attempt.deadline <= now:
             self._answer(held, Withdrawn(attempt.id))
         elif attempt.not_before <= now:
-            self._pump(now)
+            if self.part.queue or self.part.held_back:
+                self._pump(now)
             self._consider(held, now)
         elif len(self.part.held_back) < self.part.max_queued:
             self.part.held_back.append(held)
@@ -296,18 +297,19 @@ class ModelActor:
             change = self.part.cooldown.unknown(stamp)
         self._release(held, now, sent=ended.sent, used=ended.tokens)
         self.part.failures[failure.reason] += 1
-        self._record(
-            now,
-            Kind.FAILED,
-            held.attempt,
-            reason=failure.reason,
-            scope=failure.scope,
-            status=failure.status,
-            stated=failure.retry_after,
-            executed=int(ended.sent),
-            generation=stamp.generation,
-        )
-        self._note(change, now, failure)
+        if self._trace.listening:
+            self._record(
+                now,
+                Kind.FAILED,
+                held.attempt,
+                reason=failure.reason,
+                scope=failure.scope,
+                status=failure.status,
+                stated=failure.retry_after,
+                executed=int(ended.sent),
+                generation=stamp.generation,
+            )
+            self._note(change, now, failure)
         if change in (Change.BEGAN, Change.EXTENDED) and failure.scope is Scope.CREDENTIAL:
             self._strike_kin(failure)
         ready_at = self.part.cooldown.cooling_until(now)

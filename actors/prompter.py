@@ -41,8 +41,8 @@ class Prompter:
         """Let an actor act so many times: now, or after all who were cued before."""
         due = self._due
         due.append(performance)
-        for _ in range(1, times):
-            due.append(performance)
+        if times > 1:
+            due.extend([performance] * (times - 1))
         if self._is_cueing:
             return
         self._is_cueing = True

@@ -191,14 +191,8 @@ class RouterActor:
                 self._on_reply(journeys.handling, message, now)
 
     def _on_route(self, route: Route, now: float) -> None:
-        itinerary = Itinerary(
-            route.plan,
-            route.demand,
-            self._policy,
-            route.deadline,
-            wait_for_cooldown=route.call.wait_for_cooldown,
-            records=route.records,
-        )
+        may_wait = route.call.wait_for_cooldown
+        itinerary = Itinerary(route.plan, route.demand, self._policy, route.deadline, may_wait, route.records)
         journey = self._journeys.handling = Journey(route, itinerary)
         self._journeys.by_request[route.id] = journey
         if self._trace.listening:
@@ -314,19 +308,20 @@ class RouterActor:
 
     def _ask(self, journey: Journey, ask: Ask, now: float) -> None:
         route, key = journey.route, ask.candidate.key
+        # By their places: to name twelve fields costs more than all else that this does.
         attempt = Attempt(
-            id=next(self._journeys.attempt_ids),
-            request=route.id,
-            key=key,
-            call=route.call,
-            demand=route.demand,
-            deadline=route.deadline,
-            leash=route.leash,
-            wait=ask.wait,
-            not_before=ask.not_before,
-            retries_left=journey.itinerary.retries_left,
-            give_work=route.slot.give_work,
-            context=route.context,
+            next(self._journeys.attempt_ids),
+            route.id,
+            key,
+            route.call,
+            route.demand,
+            route.deadline,
+            route.leash,
+            route.slot.give_work,
+            ask.wait,
+            ask.not_before,
+            journey.itinerary.retries_left,
+            route.context,
         )
         if self._trace.listening:
             self._record_dispatch(journey, ask, attempt.id, now)

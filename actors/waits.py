@@ -132,9 +132,9 @@ def from_headers(headers: Mapping[str, str]) -> float | None:
     >>> from_headers({"retry-after": "7"})
     7.0
     """
-    if (wait := seconds(headers.get("retry-after-ms"), 0.001)) is not None:
+    finer, stated = headers.get("retry-after-ms"), headers.get("retry-after")
+    if finer and (wait := seconds(finer, 0.001)) is not None:
         return wait
-    stated = headers.get("retry-after")
     if not stated:
         return None
     wait = seconds(stated)

@@ -175,11 +175,6 @@ class Worker:
 
 
 def _report(progress: Progress, outcome: Answer | Failure | None) -> Ended:
-    return Ended(
-        progress.attempt.id,
-        progress.sent,
-        answer=outcome if isinstance(outcome, Answer) else None,
-        failure=outcome if isinstance(outcome, Failure) else None,
-        left=progress.left,
-        tokens=progress.tokens,
-    )
+    answer = outcome if isinstance(outcome, Answer) else None
+    failure = outcome if isinstance(outcome, Failure) else None
+    return Ended(progress.attempt.id, progress.sent, answer, failure, progress.left, progress.tokens)

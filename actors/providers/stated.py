@@ -22,6 +22,7 @@ _NAMES: Final = tuple(
     )
 )
 
+_REMAINING: Final = frozenset(remaining for _, remaining, _ in _NAMES)
 
 _COUNT: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
@@ -34,6 +35,8 @@ def stated_left(headers: Mapping[str, str]) -> tuple[Left, ...]:
     >>> stated_left({"x-ratelimit-remaining-requests": "3", "x-ratelimit-reset-requests": "1.5s"})
     (Left(what='requests', amount=3.0, reset=1.5),)
     """
+    if _REMAINING.isdisjoint(headers):
+        return ()
     found: list[Left] = []
     for what, remaining, reset in _NAMES:
         said = headers.get(remaining)

@@ -223,8 +223,8 @@ class Machine(RuleBasedStateMachine):
             self._restamp(out, self.now - 0.25)
 
     def _restamp(self, out: Out, at: float) -> None:
-        if at - out.permit.taken_at > WINDOW:
-            return  # nobody connects for a whole minute
+        if self.now - out.permit.taken_at > WINDOW:
+            return  # nobody connects, and no news of it takes, for a whole minute
         if any(taken.at > Fraction(at) for taken in self.requests.all[out.request + 1 :]):
             self.reached.note("restamped behind others")
         self.bucket.sent(out.permit, at)
@@ -311,9 +311,17 @@ class OfTokens(Machine):
     places = (None,)
 
 
+class OfPlaces(Machine):
+    """With few places."""
+
+    rpms = (None, 2, 6)
+    tpms = (None,)
+    places = (1, 3)
+
+
 def test_it_takes_and_refuses_as_lists_of_times_in_exact_fractions_say() -> None:
     Machine.reached = Reached()
-    for machine in (Machine, OfRequests, OfTokens):
+    for machine in (Machine, OfRequests, OfTokens, OfPlaces):
         run_state_machine_as_test(machine, settings=fixed(examples=60, steps=40))
     Machine.reached.insist_on(
         [

@@ -20,7 +20,7 @@ class Read:
     """What was read of one answer, and whether another may follow."""
 
     status: int
-    fields: tuple[tuple[bytes, bytes], ...]
+    fields: dict[str, str]
     body: bytes
     ended: bool
     may_follow: bool
@@ -37,7 +37,7 @@ def reading(it: Reader, pieces: Sequence[bytes]) -> Read | None:
                 break
     except httpx.RemoteProtocolError:
         return None
-    fields = tuple((name.lower(), value.lower()) for name, value in it.headers if it.status)
+    fields = {name: value.lower() for name, value in it.headers.items() if it.status}
     return Read(it.status, fields, b"".join(it.pieces), it.ended, it.may_follow())
 
 

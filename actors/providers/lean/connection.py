@@ -10,7 +10,7 @@ What is raised is httpx's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import httpx
@@ -53,7 +53,7 @@ class Connection:
         self._is_sent = False
         self._failure: httpx.RemoteProtocolError | None = None
 
-    async def ask(self, head: Head, content: bytes) -> tuple[int, Sequence[tuple[bytes, bytes]]]:
+    async def ask(self, head: Head, content: bytes) -> tuple[int, Mapping[str, str]]:
         """Send a request, and return the status of its answer and the headers."""
         reader = self._reader
         self.heard = self._is_sent = False

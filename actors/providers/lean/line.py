@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import TracebackType
 from typing import Final
@@ -97,11 +97,10 @@ class LeanLine:
 
     async def _exchange(self, connection: Connection, head: Head, content: bytes) -> Incoming:
         try:
-            status, fields = await connection.ask(head, content)
+            status, headers = await connection.ask(head, content)
         except BaseException:
             self._pool.discard(connection)
             raise
-        headers = _headers(fields)
         body = LeanBody(self._pool, connection, headers.get("content-encoding", ""))
         return Incoming(status, headers, body)
 
@@ -139,15 +138,3 @@ class LeanBody(UnpackedBody):
 
 def _write_head(method: str, url: str, headers: Sequence[tuple[str, str]]) -> Head:
     return write_head(method, url, dict(headers))
-
-
-def _headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
-    """Read headers as httpx does: names in lower case, what comes twice joined by a comma."""
-    headers: dict[str, str] = {}
-    try:
-        for raw_name, raw_value in raw:
-            name, value = raw_name.decode("ascii").lower(), raw_value.decode("ascii")
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    except UnicodeDecodeError:  # what it is then is told by all headers together
-        return dict(httpx.Headers(list(raw)).items())
-    return headers

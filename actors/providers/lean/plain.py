@@ -32,8 +32,7 @@ class PlainStream(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Wait for bytes, and return what is there; ``b""`` at the end."""
-        self._descriptor()
-        await trio.lowlevel.wait_readable(self._socket)
+        await trio.lowlevel.wait_readable(self._descriptor())
         try:
             return os.read(self._descriptor(), max_bytes or 65_536)
         except BlockingIOError:  # a false alarm

@@ -6,14 +6,14 @@ connection is the end of a body, and reads on after an answer; so that is seen t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import h11
 import httptools
 import httpx
 
-from .reader import HEAD_BYTES_MAX
+from .reader import HEAD_BYTES_MAX, read_headers
 
 BODILESS: Final = (204, 304)
 """Answers that have no body, whatever their heads say."""
@@ -24,7 +24,7 @@ class QuickReader:
 
     def __init__(self) -> None:
         self.status = 0
-        self.headers: Sequence[tuple[bytes, bytes]] = ()
+        self.headers: Mapping[str, str] = {}
         self.pieces: list[bytes] = []
         self.ended = False
         self._fields: list[tuple[bytes, bytes]] = []
@@ -98,7 +98,7 @@ class QuickReader:
         if status < 200:
             self._flaw = self._flaw or f"an answer cannot have the status {status}"
             return
-        self.headers = tuple(self._fields)
+        self.headers = read_headers(self._fields)
         self._see_where_it_ends(status)
         self.status = status
 
@@ -116,9 +116,8 @@ class QuickReader:
             self._is_kept = self._parser.should_keep_alive()
 
     def _see_where_it_ends(self, status: int) -> None:
-        told = {name.lower(): value.strip().lower() for name, value in self.headers}
-        coding = told.get(b"transfer-encoding")
-        if coding is not None and coding != b"chunked":
+        coding, length = self.headers.get("transfer-encoding"), self.headers.get("content-length")
+        if coding is not None and coding.lower() != "chunked":
             self._flaw = self._flaw or "of transfer encodings only chunked can be read"
-        self._length = int(told.get(b"content-length", 0)) if coding is None else None
-        self._ends_with_connection = coding is None and b"content-length" not in told and status not in BODILESS
+        self._length = int(length or 0) if coding is None else None
+        self._ends_with_connection = coding is None and length is None and status not in BODILESS

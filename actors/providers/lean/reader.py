@@ -8,7 +8,7 @@ after an answer, which nobody should send, httptools passes over, and h11 takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import h11
@@ -25,14 +25,14 @@ class Reader(Protocol):
 
     Attributes:
         status: the answer's status; 0 until its head has come. Those that only announce one are passed over.
-        headers: its names and values, as they came.
+        headers: those of the answer, names in lower case.
         pieces: what has come of its body, for whoever takes it out.
         ended: whether it has come to its end.
 
     """
 
     status: int
-    headers: Sequence[tuple[bytes, bytes]]
+    headers: Mapping[str, str]
     pieces: list[bytes]
     ended: bool
 
@@ -54,12 +54,24 @@ class Reader(Protocol):
         ...
 
 
+def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
+    """Read headers as httpx does: names in lower case, what comes twice joined by a comma."""
+    headers: dict[str, str] = {}
+    try:
+        for raw_name, raw_value in raw:
+            name, value = raw_name.decode("ascii").lower(), raw_value.decode("ascii")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    except UnicodeDecodeError:  # what it is then is told by all headers together
+        return dict(httpx.Headers(list(raw)).items())
+    return headers
+
+
 class H11Reader:
     """Reads by h11."""
 
     def __init__(self) -> None:
         self.status = 0
-        self.headers: Sequence[tuple[bytes, bytes]] = ()
+        self.headers: Mapping[str, str] = {}
         self.pieces: list[bytes] = []
         self.ended = False
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES_MAX)
@@ -81,7 +93,7 @@ class H11Reader:
                 if isinstance(event, h11.Data):
                     self.pieces.append(event.data)
                 elif isinstance(event, h11.Response):
-                    self.status, self.headers = event.status_code, event.headers.raw_items()
+                    self.status, self.headers = event.status_code, read_headers(event.headers.raw_items())
                 elif isinstance(event, h11.EndOfMessage):
                     self.ended = True
                 elif event is h11.NEED_DATA:
