@@ -24,6 +24,7 @@ from .identity import ModelKey
 from .mailbox import Mailbox
 from .messages import Attempt, Failed, ModelMessage, Refusal, Refused, Ticket
 from .policy import Policy
+from .values import value
 
 DISTRUST_COOLDOWN: Final = 60.0
 """Seconds that a part cools whose state was lost; as long as the window of its limits."""
@@ -107,7 +108,7 @@ class Held:
         return Failed(attempt.id, failure, may_have_executed=executed, crashed=True)
 
 
-@frozen
+@value
 class Obstacle:
     """Why an attempt cannot be admitted now, and when it could be (``None``: nobody can say)."""
 

@@ -71,9 +71,12 @@ async def idle_keys(count: int, core: Core, seconds: float) -> Told:
 
 
 async def refusals(count: int, core: Core, seconds: float) -> Told:
-    """Ask the last of many candidates, after all the others have declined because they cool."""
+    """Ask the last of many candidates, after all the others have declined because they cool.
+
+    The more there are, the longer: how often the garbage collector goes through all of it is to be no matter of luck.
+    """
     names = [*(f"bad-{number}" for number in range(count - 1)), "good"]
-    return await requests(config(names, policy=SULKING), count, core, seconds)
+    return await requests(config(names, policy=SULKING), count, core, seconds * (1 + count / 250))
 
 
 def conversation(size: int, *, image: bool) -> list[dict[str, Any]]:

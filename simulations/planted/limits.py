@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ...actors.bucket import Gauge, TokenBucket, Wait, _Entry
-from ...actors.itinerary import Itinerary, _ready_at
+from ...actors.itinerary import Itinerary
 from ...actors.model import ModelActor
 from ...actors.part import Part
 from .bug import CONSERVATION, DEADLINE, ISOLATION, NEEDLESS, ORDER, RATE, Patch, bug, instead
@@ -151,7 +151,7 @@ def the_last_waited_for() -> list[Patch]:
     def make(original: Any) -> Any:
         def wait(self: Itinerary, now: float) -> Any:
             waitable = [turn for turn in self._turns if self._is_worth_waiting_for(turn)]
-            if waitable and _ready_at(waitable[-1]) is not None:
+            if waitable and waitable[-1].ready_at is not None:
                 return self._ask(now, waitable[-1], wait=True)
             return original(self, now)
 
