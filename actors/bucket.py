@@ -24,6 +24,8 @@ from typing import Final
 
 from attrs import define, field, frozen
 
+from .values import value
+
 WINDOW: Final = 60.0
 """The length in seconds of the window that limits speak of."""
 
@@ -77,7 +79,7 @@ class _Entry:
         return self.at + WINDOW + WINDOW_GUARD
 
 
-@frozen
+@value
 class _Statement:
     """What the provider said is left, until when, and as of which entry it said so."""
 
@@ -274,14 +276,14 @@ class Permit:
     _reserved: _Entry
 
 
-@frozen
+@value
 class Wait:
     """Why nothing can be taken now. `until` is ``None`` if nobody can say when (every place is in use)."""
 
     until: float | None
 
 
-@frozen
+@value
 class Left:
     """What a provider's headers say is left: `requests` or `tokens`, for `reset` seconds (``None``: unsaid)."""
 

@@ -39,6 +39,8 @@ TEXTS: Final = frozenset(
 """What counts of a body besides its messages."""
 LIMITS: Final = ("max_completion_tokens", "max_output_tokens", "maxOutputTokens", "max_tokens")
 """What a body, or its `generationConfig`, calls the most tokens that its answer may take."""
+SAYS_LIMIT: Final = frozenset({*LIMITS, "generationConfig"})
+"""What has none of these says nothing of it."""
 IMAGE_PARTS: Final = frozenset({"image_url", "input_image", "image"})
 OTHER_PARTS: Final = frozenset({"input_audio", "input_file", "file", "document"})
 """Parts that hold a file, by their type; their bytes are no text."""
@@ -117,6 +119,8 @@ def estimate_demand(body: Mapping[str, Any]) -> Demand:
 
 
 def _answer_tokens(body: Mapping[str, Any]) -> int:
+    if SAYS_LIMIT.isdisjoint(body):
+        return 0
     config = body.get("generationConfig")
     for said in (body,) if config is None or not isinstance(config, Mapping) else (body, config):
         for name in LIMITS:

@@ -313,7 +313,7 @@ class ModelActor:
         if change in (Change.BEGAN, Change.EXTENDED) and failure.scope is Scope.CREDENTIAL:
             self._strike_kin(failure)
         ready_at = self.part.cooldown.cooling_until(now)
-        self._answer(held, Failed(held.attempt.id, failure, ended.sent, ready_at=ready_at, retry_at=retry_at))
+        self._answer(held, Failed(held.attempt.id, failure, ended.sent, ready_at, retry_at))
 
     def _on_unknown(self, held: Held, ended: Ended, now: float) -> None:
         """Nothing was learnt: the caller left, its time is up, or the last incarnation ended under the worker."""

@@ -195,7 +195,7 @@ class Part:
         """Word the refusal of an attempt that meets an obstacle; `full`: and may not queue either."""
         queued = len(self.queue)
         detail = obstacle.words(now) + (f", its queue is full ({queued})" if full else "")
-        return Refused(attempt, obstacle.refusal, obstacle.ready_at, queued=queued, full=full, detail=detail)
+        return Refused(attempt, obstacle.refusal, obstacle.ready_at, queued, full, detail)
 
     def status(self, now: float) -> ModelStatus:
         """Return how this candidate is doing at `now`."""
