@@ -178,7 +178,7 @@ class ModelActor:
         assert self._workers is not None, "only an actor on stage admits"
         assert self._worker is not None, "an actor on stage has a way to its provider"
         attempt = held.attempt
-        if self._trace.listening:
+        if self._trace.hears_requests:
             self._record(
                 now,
                 Kind.ADMITTED,
@@ -282,9 +282,9 @@ class ModelActor:
         self._release(held, now, sent=True, used=answer.tokens)
         self.part.served += 1
         tokens = permit.tokens if answer.tokens is None else answer.tokens
-        if self._trace.listening:
+        if self._trace.hears_requests:
             self._record_success(now, held.attempt, answer, tokens, stamp.generation)
-            self._note(change, now)
+        self._note(change, now)
         self._answer(held, Served(held.attempt.id, answer))
 
     def _on_failure(self, held: Held, ended: Ended, failure: Failure, now: float) -> None:
@@ -297,7 +297,7 @@ class ModelActor:
             change = self.part.cooldown.unknown(stamp)
         self._release(held, now, sent=ended.sent, used=ended.tokens)
         self.part.failures[failure.reason] += 1
-        if self._trace.listening:
+        if self._trace.hears_requests:
             self._record(
                 now,
                 Kind.FAILED,
@@ -309,7 +309,7 @@ class ModelActor:
                 executed=int(ended.sent),
                 generation=stamp.generation,
             )
-            self._note(change, now, failure)
+        self._note(change, now, failure)
         if change in (Change.BEGAN, Change.EXTENDED) and failure.scope is Scope.CREDENTIAL:
             self._strike_kin(failure)
         ready_at = self.part.cooldown.cooling_until(now)
@@ -428,7 +428,7 @@ class ModelActor:
 
     def _note(self, change: Change, now: float, failure: Failure | None = None, *, by: str | None = None) -> None:
         """Record what an outcome did to the candidate's health."""
-        if not self._trace.listening:
+        if change is Change.NONE:
             return
         cooldown = self.part.cooldown
         match change:

@@ -195,7 +195,7 @@ class RouterActor:
         itinerary = Itinerary(route.plan, route.demand, self._policy, route.deadline, may_wait, route.records)
         journey = self._journeys.handling = Journey(route, itinerary)
         self._journeys.by_request[route.id] = journey
-        if self._trace.listening:
+        if self._trace.hears_requests:
             route.context.run(
                 self._record,
                 now,
@@ -290,7 +290,7 @@ class RouterActor:
             return None
         number = next(self._journeys.attempt_ids)
         refused = part.refusal(number, notice, now)
-        if self._trace.listening:
+        if self._trace.hears_requests:
             self._record_dispatch(journey, ask, number, now)
             self._record(now, Kind.REFUSED, journey, key=part.key, attempt=number, **refused.told())
         return refused
@@ -323,7 +323,7 @@ class RouterActor:
             journey.itinerary.retries_left,
             route.context,
         )
-        if self._trace.listening:
+        if self._trace.hears_requests:
             self._record_dispatch(journey, ask, attempt.id, now)
         self._parts[key].mailbox.post(attempt)
         journey.attempt, journey.key = attempt.id, key

@@ -145,6 +145,11 @@ Sink = Callable[[Fact | None], None]
 EVERYTHING: Final = frozenset(Kind)
 """The kinds that a sink hears if it does not say which."""
 
+OF_EACH_REQUEST: Final = frozenset(
+    {Kind.REQUESTED, Kind.DISPATCHED, Kind.REFUSED, Kind.ADMITTED, Kind.SERVED, Kind.FAILED}
+)
+"""What is told of nearly every request, so that it should cost nothing where nobody hears it."""
+
 MAX_SINKS: Final = 64
 """How many may listen at once; more is a leak."""
 
@@ -175,7 +180,8 @@ class Trace:
     """Where actors record facts, and who listens.
 
     Recording is synchronous and happens in the order in which things were decided. A fact that nobody hears is not
-    even made: actors ask first whether its kind is among those that are `heard`.
+    even made: actors ask first whether its kind is among those that are `heard`, or for what is told of each request
+    whether anybody `hears_requests`: most often there is only the log, which hears what is rare.
     """
 
     def __init__(self) -> None:
@@ -183,7 +189,7 @@ class Trace:
         self._listeners: tuple[_Listener, ...] = ()
         self._doors: tuple[_Listener, ...] = ()
         self.heard: frozenset[Kind] = frozenset()
-        self.listening = False
+        self.hears_requests = False
         self.ended = False
 
     def add(self, sink: Sink, *, kinds: Collection[Kind] = EVERYTHING, door: Door | None = None) -> None:
@@ -206,7 +212,7 @@ class Trace:
         self._listeners = listeners
         self._doors = tuple(listener for listener in listeners if listener.door is not None)
         self.heard = frozenset(kind for listener in listeners for kind in listener.kinds)
-        self.listening = bool(listeners)
+        self.hears_requests = not self.heard.isdisjoint(OF_EACH_REQUEST)
 
     @property
     def has_doors(self) -> bool:

@@ -102,10 +102,10 @@ def listening() -> tuple[Trace, list[Fact | None]]:
 
 def test_with_nobody_listening_nothing_is_made() -> None:
     trace = Trace()
-    assert not trace.listening
+    assert not trace.heard
     trace.record(0.0, Kind.SENT)
     trace, heard = listening()
-    assert trace.listening
+    assert trace.heard
     trace.record(1.0, Kind.SENT, request=1, attempt=2, key=KEY, tokens=3)
     assert heard == [Fact(1.0, Kind.SENT, 1, 2, KEY, {"tokens": 3})]
 
@@ -125,10 +125,10 @@ def test_facts_are_heard_in_order_by_all_and_by_each_only_while_it_listens() -> 
 def test_removing_one_that_does_not_listen_does_nothing() -> None:
     trace, heard = listening()
     trace.remove(print)
-    assert trace.listening
+    assert trace.heard
     trace.remove(heard.append)
     trace.remove(heard.append)
-    assert not trace.listening
+    assert not trace.heard
 
 
 def test_one_that_is_removed_while_a_fact_is_told_hears_no_more() -> None:
@@ -174,7 +174,7 @@ def test_at_the_end_all_are_told_once_and_hear_no_more() -> None:
     trace.record(1.0, Kind.SENT)
     assert heard == [None]
     assert trace.ended
-    assert not trace.listening
+    assert not trace.heard
 
 
 def test_nobody_hears_a_fact_after_the_end() -> None:

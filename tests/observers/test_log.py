@@ -61,7 +61,7 @@ def test_a_higher_level_hears_less() -> None:
 def test_a_fact_of_which_the_logger_would_drop_the_line_is_not_made(level: int) -> None:
     async def play() -> frozenset[Kind]:
         async with open_router(TWO, transport=Provider()) as router:
-            assert router._house.trace.listening is (level < logging.ERROR)
+            assert router._house.trace.hears_requests is (level == logging.INFO)
             return router._house.trace.heard
 
     with listening_logger(level, "understudy"):

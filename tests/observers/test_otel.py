@@ -276,7 +276,7 @@ from tests.actors.virtual import HELLO, Provider, config, entry, run
 async def play():
     async with understudy.open_router(config(entry("a")), transport=Provider()) as router:
         understudy.observe.trace_requests(router)
-        print((await router.chat("a", HELLO)).text, router._house.trace.listening)
+        print((await router.chat("a", HELLO)).text, router._house.trace.hears_requests)
 run(play)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
