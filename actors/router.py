@@ -308,7 +308,6 @@ class RouterActor:
 
     def _ask(self, journey: Journey, ask: Ask, now: float) -> None:
         route, key = journey.route, ask.candidate.key
-        # By their places: to name twelve fields costs more than all else that this does.
         attempt = Attempt(
             next(self._journeys.attempt_ids),
             route.id,

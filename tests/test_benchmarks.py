@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).parents[1] / "benchmarks" / "run.py"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 PARTS = ("wire", "hop", "router", "bodies", "streams", "endurance", "startup", "simulation")
 TINY = ("--no-peers", "--rounds=1", "--seconds=0.001", "--requests=440", "--chunks=50", "--rehearsed=6")
 
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="benchmarks do not come with a source distribution")
+pytestmark = pytest.mark.skipif(not BENCHMARKS.exists(), reason="benchmarks do not come with a source distribution")
 
 
-def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
+def benchmark(*arguments: str, program: str = "run.py") -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    command = [sys.executable, str(PROGRAM), *arguments]
+    command = [sys.executable, str(BENCHMARKS / program), *arguments]
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
 
@@ -66,3 +66,12 @@ def test_a_peer_that_cannot_be_had_is_left_out_with_a_word(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert "## Left out\n\n- TensorZero embedded: " in done.stdout
     assert "| understudy | " in done.stdout
+
+
+def test_what_each_observer_costs_is_told_and_written(tmp_path: Path) -> None:
+    done = benchmark("--requests", "10", "--rounds", "1", "--write", str(tmp_path), program="observers.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (tmp_path / "observers.md").read_text(encoding="utf-8")
+    figures = json.loads((tmp_path / "observers.json").read_text(encoding="utf-8"))
+    assert len(figures) == len(done.stdout.splitlines()) - 2 == 7
+    assert all(figure > 0 for figure in figures.values())
