@@ -284,7 +284,8 @@ class ModelActor:
         tokens = permit.tokens if answer.tokens is None else answer.tokens
         if self._trace.hears_requests:
             self._record_success(now, held.attempt, answer, tokens, stamp.generation)
-        self._note(change, now)
+        if change is not Change.NONE:
+            self._note(change, now)
         self._answer(held, Served(held.attempt.id, answer))
 
     def _on_failure(self, held: Held, ended: Ended, failure: Failure, now: float) -> None:
@@ -428,8 +429,6 @@ class ModelActor:
 
     def _note(self, change: Change, now: float, failure: Failure | None = None, *, by: str | None = None) -> None:
         """Record what an outcome did to the candidate's health."""
-        if change is Change.NONE:
-            return
         cooldown = self.part.cooldown
         match change:
             case Change.BEGAN | Change.EXTENDED:
