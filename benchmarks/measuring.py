@@ -3,8 +3,7 @@
 CPU time is that of the whole process, user and system, as the kernel accounts for it (what `getrusage` tells, only
 finer). A core that is shared is slower at some times than at others, by up to a half. A fixed loop is therefore timed
 before and after whatever is measured, and CPU times are scaled to the quickest that it was; what the core's own
-slowness was at the worst is told with every table. A neighbour slows code that needs the caches more than the loop:
-what was measured beside one counts only where there is no other reading.
+slowness was at the worst is told with every table.
 """
 
 from __future__ import annotations
@@ -13,15 +12,10 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
-
-R = TypeVar("R")
-
-DISTURBED: Final = 1.1
-"""A core that is so many times slower than at its quickest has a neighbour."""
+from typing import Final
 
 LOOPS: Final = 3
 """How often the loop that tells the core's speed is performed at a time."""
@@ -93,11 +87,6 @@ class Stretch:
     def scaled(self) -> float:
         """The CPU seconds that it would have taken at the quickest speed seen so far."""
         return self.seconds * self.core.quickest / self.loop
-
-
-def undisturbed(readings: Sequence[R], loop: Callable[[R], float], quickest: float) -> Sequence[R]:
-    """Return those around which the `loop` was nearly as quick as ever; if there are none, all."""
-    return [reading for reading in readings if loop(reading) <= quickest * DISTURBED] or readings
 
 
 def pin(which: int) -> None:

@@ -37,7 +37,7 @@ from alone import profile as profile_alone
 from attrs import field, frozen
 from children import HERE, Child, ChildDied, environment, tell, upstream
 from environments import CONTESTANTS, CONTESTANTS_ALL, OURS, Contestant, Unavailable, python_for
-from measuring import Core, undisturbed
+from measuring import Core
 from tables import CALLERS, HOP, Book, Figure, Reading
 
 MICROSECONDS: Final = "µs of CPU"
@@ -75,9 +75,8 @@ class Bench:
         return Reading(told["seconds"] / told["count"] * 1e6, statistics.mean(told["loops"]))
 
     def scaled(self, readings: Sequence[Reading]) -> list[float]:
-        """Return what they are at the core's quickest, those that nobody disturbed if there are any."""
-        quickest = self.core.quickest
-        return [each.scaled(quickest) for each in undisturbed(readings, lambda reading: reading.loop, quickest)]
+        """Return what they are at the core's quickest."""
+        return [reading.scaled(self.core.quickest) for reading in readings]
 
 
 def alone(bench: Bench, cases: Sequence[str]) -> dict[str, list[float]]:
@@ -110,9 +109,10 @@ def router(bench: Bench) -> Iterator[Figure]:
         yield Figure(part, case, OURS, f"{MICROSECONDS} a request", values)
     for fewer, more in zip((1, *MANY), MANY, strict=False):
         base = took["healthy"] if fewer == 1 else took[f"{fewer - 1} refusals"]
-        added = statistics.median(took[f"{more - 1} refusals"]) - statistics.median(base)
+        pairs = zip(base, took[f"{more - 1} refusals"], strict=True)
+        values = [(many - few) / (more - fewer) for few, many in pairs]
         case = f"each further refusal, from {fewer - 1} to {more - 1}"
-        yield Figure(part, case, OURS, MICROSECONDS, [added / (more - fewer)])
+        yield Figure(part, case, OURS, MICROSECONDS, values)
 
 
 def bodies(bench: Bench) -> Iterator[Figure]:
@@ -181,8 +181,7 @@ def contested(bench: Bench, cases: Sequence[tuple[str, int]], *, hops: bool = Fa
                 for name, it in running.items():
                     reading = performed(bench, origin, case, name, it)
                     if reading is not None:
-                        hop = Reading(median_hop(origin) * 1e6, reading.loop, is_elapsed=True) if hops else reading
-                        readings[case, name].append(hop)
+                        readings[case, name].append(Reading(median_hop(origin) * 1e6) if hops else reading)
     for case in cases:
         for who in CONTESTANTS_ALL:
             if (case, who.name) in readings:
@@ -263,9 +262,9 @@ def startup(bench: Bench) -> Iterator[Figure]:
                 readings[what].append(bench.reading(tell("startup.py", *what.split(), environ=environ)))
             resident.append(tell("startup.py", "open", "10", environ=environ)["resident"] / 1e6)
     base, whole, opened = ([took / 1e3 for took in bench.scaled(each)] for each in readings.values())
-    added = statistics.median(whole) - statistics.median(base)
+    added = [more - less for less, more in zip(base, whole, strict=True)]
     yield Figure(part, "a process that imports trio and httpx", OURS, "ms of CPU", base)
-    yield Figure(part, "import understudy, added to that", OURS, "ms of CPU", [added])
+    yield Figure(part, "import understudy, added to that", OURS, "ms of CPU", added)
     yield Figure(part, "open_router with 1,000 model keys", OURS, "ms of CPU", opened)
     yield Figure(part, "resident memory with 10 model keys", OURS, "MB", resident)
 

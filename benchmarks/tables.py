@@ -20,18 +20,17 @@ PEERS: Final = {contestant.name for contestant in CONTESTANTS_ALL if contestant.
 
 @frozen
 class Reading:
-    """What one request, chunk or opening took, as measured, and what the core's loop took around it.
+    """CPU microseconds for one request, chunk or opening, as measured, and what the core's loop took around it.
 
-    What `is_elapsed` is no CPU time, and is not scaled.
+    What is no CPU time has a `loop` of 0, and is not scaled.
     """
 
     value: float
-    loop: float
-    is_elapsed: bool = False
+    loop: float = 0.0
 
     def scaled(self, quickest: float) -> float:
         """Return what it would have been at the core's quickest."""
-        return self.value if self.is_elapsed else self.value * quickest / self.loop
+        return self.value * quickest / self.loop if self.loop else self.value
 
 
 @frozen
