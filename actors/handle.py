@@ -278,7 +278,8 @@ class Router:
         route = Route(self._requests, model, plan, call, demand, now + timeout, Leash(), Slot())
         # All of this first: the router may have answered before `post` returns.
         self._pending[route.id] = route
-        self._house.trace.entered(route.id, now, model, endpoint=call.endpoint, stream=call.stream)
+        if self._house.trace.has_doors:
+            self._house.trace.entered(route.id, now, model, endpoint=call.endpoint, stream=call.stream)
         self._house.mailbox.post(route)
         return route
 

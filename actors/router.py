@@ -332,7 +332,8 @@ class RouterActor:
 
     def _deliver(self, journey: Journey, answer: Answer, now: float) -> None:
         key = journey.route.records[-1].key
-        self._record(now, Kind.DELIVERED, journey, key=key, attempts=len(journey.route.records))
+        if self._trace.hears_requests:
+            self._record(now, Kind.DELIVERED, journey, key=key, attempts=len(journey.route.records))
         journey.route.slot.fill(Finished(key, answer))
         self._end(journey)
 

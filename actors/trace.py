@@ -146,7 +146,7 @@ EVERYTHING: Final = frozenset(Kind)
 """The kinds that a sink hears if it does not say which."""
 
 OF_EACH_REQUEST: Final = frozenset(
-    {Kind.REQUESTED, Kind.DISPATCHED, Kind.REFUSED, Kind.ADMITTED, Kind.SERVED, Kind.FAILED}
+    {Kind.REQUESTED, Kind.DISPATCHED, Kind.REFUSED, Kind.ADMITTED, Kind.SERVED, Kind.FAILED, Kind.DELIVERED}
 )
 """What is told of nearly every request, so that it should cost nothing where nobody hears it."""
 
@@ -181,7 +181,8 @@ class Trace:
 
     Recording is synchronous and happens in the order in which things were decided. A fact that nobody hears is not
     even made: actors ask first whether its kind is among those that are `heard`, or for what is told of each request
-    whether anybody `hears_requests`: most often there is only the log, which hears what is rare.
+    whether anybody `hears_requests`: most often there is only the log, which hears what is rare. Likewise
+    `has_doors`: whether anybody hears who comes and goes.
     """
 
     def __init__(self) -> None:
@@ -190,6 +191,7 @@ class Trace:
         self._doors: tuple[_Listener, ...] = ()
         self.heard: frozenset[Kind] = frozenset()
         self.hears_requests = False
+        self.has_doors = False
         self.ended = False
 
     def add(self, sink: Sink, *, kinds: Collection[Kind] = EVERYTHING, door: Door | None = None) -> None:
@@ -213,11 +215,7 @@ class Trace:
         self._doors = tuple(listener for listener in listeners if listener.door is not None)
         self.heard = frozenset(kind for listener in listeners for kind in listener.kinds)
         self.hears_requests = not self.heard.isdisjoint(OF_EACH_REQUEST)
-
-    @property
-    def has_doors(self) -> bool:
-        """Whether anybody hears who comes and goes."""
-        return bool(self._doors)
+        self.has_doors = bool(self._doors)
 
     def end(self) -> None:
         """Tell all who listen that there will be no more facts, and let go of them."""

@@ -149,7 +149,7 @@ class Exchange:
             seen_model=self.model,
             stream=int(self.streams),
             in_work=world.in_work[self.host, self.model],
-            meets=",".join(fault.kind.value for fault in self._faults) or None,
+            meets=",".join(fault.kind.value for fault in self._faults) if self._faults else None,
             amiss=self.amiss,
         )
 
@@ -193,10 +193,11 @@ class Exchange:
     # The way in
 
     def _why_unreached(self) -> FaultKind | None:
-        if self._door is not None:
-            met = self._those_met(self._door, self._door.barriers)
-            return min((fault.kind for fault in met), key=UNREACHED.index, default=None)
-        return None if self.world.is_known(self.host) else FaultKind.NO_SUCH_NAME
+        door = self._door
+        if door is None:
+            return None if self.world.is_known(self.host) else FaultKind.NO_SUCH_NAME
+        met = self._those_met(door, door.barriers)
+        return min((fault.kind for fault in met), key=UNREACHED.index) if met else None
 
     def _those_met(self, door: Door, faults: Sequence[Fault]) -> Sequence[Fault]:
         if not faults:
@@ -301,8 +302,9 @@ class Exchange:
 
     def _flaw(self, door: Door) -> ErrorAnswer | None:
         """Return what is wrong with the request itself, as this provider sees it."""
-        flaw = self.asker.flaw
-        if self.asker.images and not door.sees:
+        asker = self.asker
+        flaw = asker.flaw
+        if asker.images and not door.sees:
             self._fault = "cannot_see"
             return error_answer(Flaw.FORMAT, self._family(door))
         if flaw is None or (flaw is Flaw.TOO_LONG and self._prompt_tokens <= door.window):
@@ -326,8 +328,9 @@ class Exchange:
 
     @property
     def _prompt_tokens(self) -> int:
-        prompt = self.asker.prompt_tokens
-        return max(10 * prompt, 2 * OWN_WINDOW) if self.asker.flaw is Flaw.TOO_LONG else prompt
+        asker = self.asker
+        prompt = asker.prompt_tokens
+        return max(10 * prompt, 2 * OWN_WINDOW) if asker.flaw is Flaw.TOO_LONG else prompt
 
     # The way out
 

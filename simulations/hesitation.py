@@ -38,16 +38,13 @@ class Hesitation(Prompter):
 
     def announce(self, performance: Performance[Any], times: int = 1) -> None:
         """Let the actor handle its message at once, or wake its task."""
-        self._watch()
-        if self._share and self._draws.random() < self._share:
-            performance.wake()
-        else:
-            self.cue(performance, times)
-
-    def _watch(self) -> None:
         now = self._clock.now
         if now != self._since:
             self._since, self._count = now, 0
         self._count += 1
         if self._count == self._most:
             self._clock.on_stuck(f"time stands still at {now:g} s: actors have no end of messages for each other")
+        if self._share and self._draws.random() < self._share:
+            performance.wake()
+        else:
+            self.cue(performance, times)
