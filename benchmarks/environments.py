@@ -30,9 +30,19 @@ class Contestant:
         """Whether it needs an environment of its own."""
         return bool(self.packages)
 
+    @property
+    def home(self) -> str:
+        """The name of its environment, which it shares with others of the same packages."""
+        return self.packages[0].partition("[")[0]
+
 
 LIMIT: Final = "trio stream, httptools (limit)"
+LIMIT_ALONE: Final = "three actors and nothing else (limit)"
 OURS: Final = "understudy"
+TENSORZERO: Final = ("tensorzero",)
+PYDANTIC_AI: Final = ("pydantic-ai-slim[openai]", "trio")
+LANGCHAIN: Final = ("langchain-openai",)
+LITELLM: Final = ("litellm",)
 
 CONTESTANTS_ALL: Final = (
     Contestant(LIMIT, "trio_httptools.py"),
@@ -40,11 +50,23 @@ CONTESTANTS_ALL: Final = (
     Contestant("httpx on trio", "httpx_loop.py"),
     Contestant(OURS, "understudy_router.py"),
     Contestant("understudy without extras", "understudy_plain.py"),
-    Contestant("TensorZero embedded", "tensorzero_embedded.py", ("tensorzero",)),
-    Contestant("pydantic-ai FallbackModel", "pydantic_ai_fallback.py", ("pydantic-ai-slim[openai]", "trio")),
-    Contestant("LangChain with_fallbacks", "langchain_fallbacks.py", ("langchain-openai",)),
-    Contestant("LiteLLM Router", "litellm_router.py", ("litellm",)),
+    Contestant("TensorZero embedded", "tensorzero_embedded.py", TENSORZERO),
+    Contestant("pydantic-ai FallbackModel", "pydantic_ai_fallback.py", PYDANTIC_AI),
+    Contestant("LangChain with_fallbacks", "langchain_fallbacks.py", LANGCHAIN),
+    Contestant("LiteLLM Router", "litellm_router.py", LITELLM),
 )
+"""Those who ask over HTTP."""
+
+CONTESTANTS_ALONE: Final = (
+    Contestant("the JSON of it", "alone_json.py"),
+    Contestant(LIMIT_ALONE, "alone_sketch.py"),
+    Contestant("httpx over a mock transport", "alone_httpx.py"),
+    Contestant(OURS, "alone_understudy.py"),
+    Contestant("pydantic-ai FallbackModel", "alone_pydantic_ai.py", PYDANTIC_AI),
+    Contestant("LangChain with_fallbacks", "alone_langchain.py", LANGCHAIN),
+    Contestant("LiteLLM Router", "alone_litellm.py", LITELLM),
+)
+"""Those whose providers answer at once."""
 
 
 class Unavailable(Exception):
@@ -60,7 +82,7 @@ def python_for(contestant: Contestant, folder: Path) -> tuple[str, str]:
     """
     if not contestant.is_peer:
         return sys.executable, ""
-    home = folder / Path(contestant.script).stem
+    home = folder / contestant.home
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     made = home / MADE
     wanted = "\n".join(contestant.packages)
@@ -69,8 +91,7 @@ def python_for(contestant: Contestant, folder: Path) -> tuple[str, str]:
         _run([sys.executable, "-m", "venv", str(home)])
         _run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *contestant.packages])
         made.write_text(wanted, encoding="utf-8")
-    package = contestant.packages[0].partition("[")[0]
-    asked = f"from importlib.metadata import version; print(version({package!r}))"
+    asked = f"from importlib.metadata import version; print(version({contestant.home!r}))"
     return str(python), _run([str(python), "-c", asked]).strip()
 
 

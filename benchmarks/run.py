@@ -36,7 +36,15 @@ from alone import KINDS as KINDS_OF_BODIES
 from alone import profile as profile_alone
 from attrs import field, frozen
 from children import HERE, Child, ChildDied, environment, tell, upstream
-from environments import CONTESTANTS, CONTESTANTS_ALL, OURS, Contestant, Unavailable, python_for
+from environments import (
+    CONTESTANTS,
+    CONTESTANTS_ALL,
+    CONTESTANTS_ALONE,
+    OURS,
+    Contestant,
+    Unavailable,
+    python_for,
+)
 from measuring import Core
 from tables import CALLERS, HOP, Book, Figure, Reading
 
@@ -115,6 +123,14 @@ def router(bench: Bench) -> Iterator[Figure]:
         yield Figure(part, case, OURS, MICROSECONDS, values)
 
 
+def beside(bench: Bench) -> Iterator[Figure]:
+    """(a) The router alone beside others alone, everybody in turn."""
+    part = "Routers alone, beside each other: whoever they ask answers at once, and without HTTP"
+    cases = [("plain", 1), ("plain, every request fails over once", 1)]
+    for (kind, callers), who, values in contested(bench, cases, CONTESTANTS_ALONE):
+        yield Figure(part, kind, who, f"{MICROSECONDS} a request", bench.scaled(values), callers=callers)
+
+
 def bodies(bench: Bench) -> Iterator[Figure]:
     """(g) Bodies of three sizes, beside the standard library's JSON of the same."""
     part = "Bodies: request and answer of this size each; of embeddings the answer alone"
@@ -154,7 +170,7 @@ def wire(bench: Bench) -> Iterator[Figure]:
     """(b) End to end over HTTP on loopback, everybody in turn."""
     part = "Over HTTP on loopback, router and JSON included"
     cases = [(kind, callers) for kind in KINDS for callers in CALLERS]
-    for (kind, callers), who, values in contested(bench, cases):
+    for (kind, callers), who, values in contested(bench, cases, CONTESTANTS_ALL):
         yield Figure(part, kind, who, f"{MICROSECONDS} a request", bench.scaled(values), callers=callers)
 
 
@@ -162,18 +178,20 @@ def hop(bench: Bench) -> Iterator[Figure]:
     """(c) From the first answer to the next request, as the provider sees it."""
     part = "One failover hop, from the first provider's answer to the next request, measured at the provider"
     kind = "plain, every request fails over once"
-    for _, who, values in contested(bench, [(kind, 1)], hops=True):
+    for _, who, values in contested(bench, [(kind, 1)], CONTESTANTS_ALL, hops=True):
         yield Figure(part, HOP, who, "µs", bench.scaled(values), callers=1)
 
 
 Contested = Iterator[tuple[tuple[str, int], str, list[Reading]]]
 
 
-def contested(bench: Bench, cases: Sequence[tuple[str, int]], *, hops: bool = False) -> Contested:
+def contested(
+    bench: Bench, cases: Sequence[tuple[str, int]], contestants: Sequence[Contestant], *, hops: bool = False
+) -> Contested:
     """Let everybody perform every case in every round, one after another."""
     readings: dict[tuple[tuple[str, int], str], list[Reading]] = defaultdict(list)
     with upstream() as origin, ExitStack() as stack:
-        running = {who.name: it for who in CONTESTANTS_ALL if (it := entered(bench, who, stack)) is not None}
+        running = {who.name: it for who in contestants if (it := entered(bench, who, stack)) is not None}
         for number in bench.rounds():
             for case in cases:
                 if KINDS[case[0]][0] and number % 3:
@@ -183,7 +201,7 @@ def contested(bench: Bench, cases: Sequence[tuple[str, int]], *, hops: bool = Fa
                     if reading is not None:
                         readings[case, name].append(Reading(median_hop(origin) * 1e6) if hops else reading)
     for case in cases:
-        for who in CONTESTANTS_ALL:
+        for who in contestants:
             if (case, who.name) in readings:
                 yield case, who.name, readings[case, who.name]
 
@@ -295,6 +313,7 @@ def simulation(bench: Bench) -> Iterator[Figure]:
 
 PARTS: Final[dict[str, Callable[[Bench], Iterator[Figure]]]] = {
     "router": router,
+    "beside": beside,
     "wire": wire,
     "hop": hop,
     "endurance": endurance,

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from attrs import field, frozen
-from environments import CONTESTANTS_ALL, LIMIT, OURS
+from environments import CONTESTANTS_ALL, CONTESTANTS_ALONE, LIMIT, LIMIT_ALONE, OURS
 
 CALLERS: Final = (1, 16, 128)
 SUMMARY_CALLERS: Final = 16
 HOP: Final = "a hop"
 SUMMARY_CASES: Final = ("plain", "plain, every request fails over once", "streamed, 200 chunks", HOP)
-PEERS: Final = {contestant.name for contestant in CONTESTANTS_ALL if contestant.is_peer}
+PEERS: Final = {contestant.name for contestant in (*CONTESTANTS_ALL, *CONTESTANTS_ALONE) if contestant.is_peer}
 
 
 @frozen
@@ -148,7 +148,7 @@ def contest(figures: Sequence[Figure]) -> Iterator[str]:
             values = " / ".join("-" if figure is None else number(figure.value) for figure in mine)
             ratios = [
                 " / ".join(ratio(figure, bests(chosen, figure, names)) for figure in mine)
-                for names in ({LIMIT}, PEERS, {OURS})
+                for names in ({LIMIT, LIMIT_ALONE}, PEERS, {OURS})
             ]
             rows.append(f"| {who} | {values} | {' | '.join(ratios)} |")
         yield "\n".join(rows)
