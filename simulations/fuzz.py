@@ -7,8 +7,8 @@ scenario file that reproduces the run. Every second example has two phases: chao
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import hypothesis
 from attrs import define, field, frozen
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture.providers import HypothesisProvider
 
 from . import coverage, strategies
 from .invariants import Violation, violations
@@ -39,6 +40,10 @@ QUIET: Final[Sequence[HealthCheck]] = (
     HealthCheck.large_base_example,
 )
 """A scenario is larger than what Hypothesis thinks of as an example, and takes longer."""
+
+
+CONSTANTS: Final = "_maybe_draw_constant"
+"""The method by which Hypothesis draws a constant now and then, in place of something random."""
 
 
 @frozen(eq=False)
@@ -178,5 +183,24 @@ def _draw(
         print_blob=False,
         verbosity=hypothesis.Verbosity.quiet,
     )(hypothesis.given(drawn)(test))
-    with suppress(Broken):
+    with _of_its_own(), suppress(Broken):
         hypothesis.seed(seed)(told)()
+
+
+@contextmanager
+def _of_its_own() -> Iterator[None]:
+    """Keep Hypothesis from drawing what stands in modules that happen to be loaded.
+
+    It tries constants of the program under test now and then, those of every local module; with them, the same seed
+    would draw other scenarios in another program. There is no setting for that. A Hypothesis that does not know this
+    method does no such thing.
+    """
+    before = getattr(HypothesisProvider, CONSTANTS, None)
+    if before is None:
+        yield
+        return
+    setattr(HypothesisProvider, CONSTANTS, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        setattr(HypothesisProvider, CONSTANTS, before)

@@ -11,7 +11,7 @@ from attrs import frozen
 BUDGET: Final = 2_000
 """How many examples a search may take to find a planted bug."""
 
-SEARCHES: Final = 2
+SEARCHES: Final = 5
 """How often a planted bug is searched for, from one seed after another, until it is found: some are rare."""
 
 # The invariants by name

@@ -33,7 +33,7 @@ class Proof:
 
 
 def prove(bug: PlantedBug, *, examples: int = BUDGET, seed: int = 0, shrink: bool = True) -> Proof:
-    """Plant a bug and search for it, and once more from the next seed if that finds nothing; all examples count."""
+    """Plant a bug and search for it, then from the next seeds as long as that finds nothing; all examples count."""
     tried = 0
     with bug.plant():
         for number in range(SEARCHES):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from hypothesis import given, settings
 from understudy.simulations import coverage, strategies
 from understudy.simulations.fuzz import QUIET, Search, fuzz
 from understudy.simulations.planted import BUGS
+from understudy.simulations.rehearsal import rehearse
+from understudy.simulations.run import Run
 from understudy.simulations.scenario import Scenario
 from understudy.simulations.scenario_files import load_scenario, write_scenario
 from understudy.simulations.simulation import simulate
@@ -46,6 +49,24 @@ def test_the_same_arguments_give_the_same_search() -> None:
     one, other = fuzz(examples=40, seed=5), fuzz(examples=40, seed=5)
     assert (one.requests, one.reached) == (other.requests, other.reached)
     assert fuzz(examples=40, seed=6).reached != one.reached
+
+
+def test_what_else_is_loaded_makes_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played: list[Scenario] = []
+
+    def play(scenario: Scenario) -> Run:
+        played.append(scenario)
+        return rehearse(scenario)
+
+    monkeypatch.setattr("understudy.simulations.fuzz.rehearse", play)
+    fuzz(examples=100, seed=5)
+    alone = played.copy()
+    played.clear()
+    (tmp_path / "elsewhere.py").write_text(f"NUMBERS = {list(range(256))}\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("elsewhere")
+    fuzz(examples=100, seed=5)
+    assert played == alone
 
 
 def test_a_config_of_ones_own_is_left_as_it_is() -> None:

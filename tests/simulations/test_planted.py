@@ -16,8 +16,18 @@ from understudy.simulations.scenario import Caller, Scenario
 
 from .storm import CONFIG
 
-RARE = {"in vain behind one that was let in": 1}
-"""Where the search for a bug begins that is not found from seed 0, but from the next."""
+RARE = {
+    "in vain behind one that was let in": 4,
+    "incidents never forgotten": 5,
+    "kept connection that was closed": 1,
+    "secret in an error": 1,
+    "sent again after the answer began": 10,
+    "sent again over another connection": 3,
+    "sent before there is a connection": 9,
+    "text kept over a restart": 1,
+    "work outlives its actor": 11,
+}
+"""The seed from which a bug is found soon that takes hundreds of scenarios from seed 0."""
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name.replace(" ", "-"))
