@@ -9,7 +9,7 @@ import trio
 
 from ...actors.prompter import Performance, Prompter
 from ...actors.worker import Worker
-from .bug import INCIDENT, NEEDLESS, ONE_ANSWER, ORDER, Patch, bug, instead
+from .bug import CONSERVATION, INCIDENT, NEEDLESS, ONE_ANSWER, ORDER, Patch, bug, instead
 
 
 @bug("turns", "a handler's messages are handled while it is still at work", ONE_ANSWER, ORDER, NEEDLESS)
@@ -21,7 +21,7 @@ def handlers_within_handlers() -> list[Patch]:
     return [(Prompter, "cue", instead(cue))]
 
 
-@bug("turns", "a message that an actor leaves for a turn of its own is lost", ONE_ANSWER, NEEDLESS)
+@bug("turns", "a message that an actor leaves for a turn of its own is lost", ONE_ANSWER, NEEDLESS, CONSERVATION)
 def message_lost_for_a_turn() -> list[Patch]:
     def make(original: Any) -> Any:
         def wake(self: Performance[Any]) -> None:
