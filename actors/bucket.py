@@ -183,13 +183,14 @@ class Gauge:
 
     def settle(self, now: float, entry: _Entry, amount: float) -> None:
         """Replace the amount that was reserved by the one that was used."""
-        self._forget(now)  # while the entry still has the amount with which it stands in the window
-        more, entry.amount = amount - entry.amount, amount
+        more = amount - entry.amount
         if self.limit is not None:
+            self._forget(now)  # while the entry still has the amount with which it stands in the window
             self._refill(now)
             self._balance = min(self.capacity, self._balance - more)
             if entry.counts:
                 self._in_window += more
+        entry.amount = amount
         if more:
             for number, earlier in self._out.items():  # in the order in which they were taken, so that these are few
                 if number >= entry.number:

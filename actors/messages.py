@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import trio
 from attrs import define, field, frozen
@@ -58,8 +58,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
-@frozen
-class AttemptRecord:
+class AttemptRecord(NamedTuple):
     """One candidate's turn in a request, as the caller is told of it.
 
     Attributes:

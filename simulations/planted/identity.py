@@ -147,7 +147,7 @@ def reply_ascribed_to_the_first_candidate() -> list[Patch]:
     def make(original: Any) -> Any:
         def deliver(self: RouterActor, journey: Any, answer: Any, now: float) -> None:
             records = journey.route.records
-            records[-1] = evolve(records[-1], key=records[0].key)
+            records[-1] = records[-1]._replace(key=records[0].key)
             original(self, journey, answer, now)
 
         return deliver
