@@ -34,7 +34,7 @@ import trio
 from alone import BODIES, MANY, REQUESTS, SIZES, STREAMS
 from alone import KINDS as KINDS_OF_BODIES
 from alone import profile as profile_alone
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from children import HERE, Child, ChildDied, environment, tell, upstream
 from environments import (
     CONTESTANTS,
@@ -198,8 +198,10 @@ def contested(
                     continue  # streams take long, and vary less
                 for name, it in running.items():
                     reading = performed(bench, origin, case, name, it)
+                    if reading is not None and hops:
+                        reading = evolve(reading, value=median_hop(origin) * 1e6)
                     if reading is not None:
-                        readings[case, name].append(Reading(median_hop(origin) * 1e6) if hops else reading)
+                        readings[case, name].append(reading)
     for case in cases:
         for who in contestants:
             if (case, who.name) in readings:

@@ -20,17 +20,14 @@ PEERS: Final = {contestant.name for contestant in (*CONTESTANTS_ALL, *CONTESTANT
 
 @frozen
 class Reading:
-    """CPU microseconds for one request, chunk or opening, as measured, and what the core's loop took around it.
-
-    What is no CPU time has a `loop` of 0, and is not scaled.
-    """
+    """Microseconds for one request, chunk, opening or hop, as measured, and what the core's loop took around it."""
 
     value: float
-    loop: float = 0.0
+    loop: float
 
     def scaled(self, quickest: float) -> float:
         """Return what it would have been at the core's quickest."""
-        return self.value * quickest / self.loop if self.loop else self.value
+        return self.value * quickest / self.loop
 
 
 @frozen
