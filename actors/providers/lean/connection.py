@@ -58,12 +58,12 @@ class Connection:
         reader = self._reader
         self.heard = self._is_sent = False
         self._asked_at = trio.current_time()
-        reader.begin(head.told)
         try:
             await self._write(head.before(len(content)), content)
             self._is_sent = True
         except GONE:
             pass  # a server may hang up before it has read everything, and yet say why
+        reader.begin(head.told)  # only now, when the provider is at it already
         while not reader.status:
             await self._receive()
         return reader.status, reader.headers
