@@ -96,4 +96,4 @@ def _mappings(items: object) -> list[dict[str, Any]]:
 
 
 def _count(count: object) -> int | None:
-    return count if type(count) is int else None  # and not a bool
+    return count if isinstance(count, int) and not isinstance(count, bool) else None

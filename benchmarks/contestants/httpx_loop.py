@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import contest
 import httpx
@@ -15,15 +16,16 @@ async def session(piece: contest.Slice) -> AsyncIterator[contest.Ask]:
     """Share one client between all callers, with httpx's own limits on connections."""
     headers = {"authorization": f"Bearer {contest.KEY}"}
     async with httpx.AsyncClient(timeout=60, headers=headers) as client:
+        yield partial(ask, client, piece)
 
-        async def ask() -> str:
-            for base in piece.bases:
-                text = await (streamed if piece.stream else plain)(client, f"{base}/chat/completions")
-                if text is not None:
-                    return text
-            raise AssertionError("nobody answered")
 
-        yield ask
+async def ask(client: httpx.AsyncClient, piece: contest.Slice) -> str:
+    """Ask one base URL after another."""
+    for base in piece.bases:
+        text = await (streamed if piece.stream else plain)(client, f"{base}/chat/completions")
+        if text is not None:
+            return text
+    raise AssertionError("nobody answered")
 
 
 async def plain(client: httpx.AsyncClient, url: str) -> str | None:
