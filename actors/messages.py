@@ -151,6 +151,11 @@ class Call:
         """
         return write_json(self.body)
 
+    @cached_property
+    def translations(self) -> dict[str, Any]:
+        """What dialects have made of it, by their names: it is translated once, however often they are asked for it."""
+        return {}
+
     @property
     def dialect(self) -> str:
         """The dialect that the request is written in.

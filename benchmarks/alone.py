@@ -15,8 +15,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
+import foreign
 import trio
-from instant import MESSAGES, SULKING, Held, config, router
+from instant import MESSAGES, SULKING, Bodies, Held, config, router, usual
 from measuring import Core, Stretch, pin, resident
 from upstream import COMPLETION, EVENTS, WORDS
 
@@ -24,7 +25,8 @@ from understudy import Call
 
 MANY: Final = (10, 100, 1000)
 SIZES: Final = {"1 KB": 1_000, "50 KB": 50_000, "1 MB": 1_000_000}
-KINDS: Final = ("conversation", "image", "embeddings")
+TRANSLATED: Final = {"conversation with Anthropic": "anthropic", "conversation with Gemini": "gemini"}
+KINDS: Final = ("conversation", *TRANSLATED, "image", "embeddings")
 
 Told = tuple[int, Stretch]
 """How many requests, or chunks, took how long."""
@@ -43,9 +45,17 @@ async def repeat(does: Callable[[], Awaitable[int]], seconds: float, core: Core)
     return done, stretch
 
 
-async def requests(conf: dict[str, Any], attempts: int, core: Core, seconds: float, *, stream: bool = False) -> Told:
+async def requests(
+    conf: dict[str, Any],
+    attempts: int,
+    core: Core,
+    seconds: float,
+    *,
+    stream: bool = False,
+    bodies: Bodies = usual,
+) -> Told:
     """Ask for "m", which must take so many attempts and refusals."""
-    async with router(conf) as it:
+    async with router(conf, bodies) as it:
 
         async def chat() -> int:
             reply = await it.chat("m", MESSAGES)
@@ -56,7 +66,7 @@ async def requests(conf: dict[str, Any], attempts: int, core: Core, seconds: flo
             async with it.stream("m", MESSAGES) as chunks:
                 texts = [chunk.text async for chunk in chunks]
             assert len(texts) >= WORDS
-            return len(EVENTS) - 1  # its last is no chunk
+            return len(texts)
 
         asked = 0
         await (read if stream else chat)()
@@ -85,7 +95,7 @@ def conversation(size: int, *, image: bool) -> list[dict[str, Any]]:
         url = "data:image/png;base64," + "iVBORw0KGgo" * (size // 11)
         return [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]
     turn = "It is a truth universally acknowledged, that a router must not be felt. «Naturellement», she said.\n" * 2
-    return [{"role": ("user", "assistant")[i % 2], "content": turn} for i in range(max(1, size // len(turn)))]
+    return [{"role": ("user", "assistant")[i % 2], "content": turn} for i in range(size // len(turn) | 1)]
 
 
 def embeddings(size: int) -> bytes:
@@ -100,8 +110,13 @@ def exchange(size: int, kind: str) -> tuple[str, dict[str, Any], bytes]:
     if kind == "embeddings":
         return "/embeddings", {"input": "It is a truth universally acknowledged"}, embeddings(size)
     messages = conversation(size, image=kind == "image")
-    choice = {**COMPLETION["choices"][0], "message": {"role": "assistant", "content": json.dumps(messages)}}  # type: ignore[index]
-    return "/chat/completions", {"messages": messages}, json.dumps({**COMPLETION, "choices": [choice]}).encode()
+    text = json.dumps(messages)
+    if kind in TRANSLATED:
+        answer = foreign.ANSWERS[TRANSLATED[kind]](text)
+    else:
+        choice = {**COMPLETION["choices"][0], "message": {"role": "assistant", "content": text}}  # type: ignore[index]
+        answer = {**COMPLETION, "choices": [choice]}
+    return "/chat/completions", {"messages": messages}, json.dumps(answer).encode()
 
 
 async def body(size: int, core: Core, seconds: float, *, kind: str, bare: bool) -> Told:
@@ -115,13 +130,20 @@ async def body(size: int, core: Core, seconds: float, *, kind: str, bare: bool) 
 
     if bare:
         return await repeat(only_json, seconds, core)
-    async with router(config(["good"]), lambda _: Held((answer,))) as it:
+    conf = config(["good"], provider=TRANSLATED.get(kind, "openai"))
+    async with router(conf, lambda _: Held((answer,))) as it:
 
         async def ask() -> int:
             await it.request(Call("m", request, endpoint=endpoint))
             return 1
 
         return await repeat(ask, seconds, core)
+
+
+async def streamed_by(provider: str, core: Core, seconds: float) -> Told:
+    """Read streams that have to be translated."""
+    conf = config(["good"], provider=provider)
+    return await requests(conf, 1, core, seconds, stream=True, bodies=lambda _: Held(foreign.STREAMS[provider]))
 
 
 async def joined_stream(core: Core, seconds: float) -> Told:
@@ -154,6 +176,7 @@ BODIES: Final[dict[str, Case]] = {
 STREAMS: Final[dict[str, Case]] = {
     "a piece each": partial(requests, config(["good"]), 1, stream=True),
     "all in one piece": joined_stream,
+    **{f"a piece each, translated from {name.title()}'s": partial(streamed_by, name) for name in foreign.STREAMS},
 }
 CASES: Final = REQUESTS | BODIES | STREAMS
 

@@ -82,19 +82,21 @@ class InstantLine:
             return Incoming(503, JSON, Held((REFUSAL,)))
         if "/odd/" in outgoing.url:
             return Incoming(503, JSON, Held((REFUSAL.replace(b"overloaded", b"overloaded, %d" % next(self._numbers)),)))
-        stream = bool(outgoing.body.get("stream"))
+        stream = bool(outgoing.body.get("stream")) or outgoing.url.endswith("alt=sse")
         return Incoming(200, SSE if stream else JSON, self._bodies(stream))
 
     async def aclose(self) -> None:
         """There is nothing to close."""
 
 
-def config(names: Sequence[str], *, policy: object = CALM, route: Sequence[str] = ()) -> dict[str, Any]:
+def config(
+    names: Sequence[str], *, policy: object = CALM, route: Sequence[str] = (), provider: str = "openai"
+) -> dict[str, Any]:
     """Return a config with these candidates. One whose name begins with "bad" or "odd" fails; "m" is the `route`."""
     entries = [
         {
             "model_name": name,
-            "model": f"openai/{name}",
+            "model": f"{provider}/{name}",
             "api_base": f"http://nowhere.example/{name[:3] if name.startswith(('bad', 'odd')) else 'good'}/v1",
             "api_key": f"sk-nobody-{name}",
         }

@@ -23,7 +23,7 @@ from .dialect import Outgoing, StreamReader, Untranslatable
 from .endpoint import Endpoint
 from .openai import CHAT, OpenAIDialect
 from .outgoing import write
-from .reading import is_error, malformed, read_json
+from .reading import is_error, malformed, read_json, used_tokens
 
 MESSAGES: Final = "/messages"
 COUNT: Final = "/messages/count_tokens"
@@ -36,17 +36,11 @@ class AnthropicDialect:
 
     def check(self, call: Call) -> None:
         """See whether this call is Anthropic's own, or a chat completion that can be translated in full."""
-        if call.dialect == "anthropic":
-            return
-        if call.endpoint != CHAT or call.method != "POST" or call.form:
-            raise Untranslatable(f"it has no {call.endpoint}")
-        translate_request(call.body)
+        _as_its_own(call)
 
     def outgoing(self, endpoint: Endpoint, key: ModelKey, call: Call) -> Outgoing:
         """Write the request: the caller's own, or its translation."""
-        self.check(call)
-        if call.dialect != "anthropic":
-            call = evolve(call, body=translate_request(call.body), endpoint=MESSAGES, headers={})
+        call = _as_its_own(call)
         headers = {} if endpoint.secret is None else {"x-api-key": endpoint.secret.reveal()}
         if "anthropic-version" not in {name.lower() for name in call.headers}:
             headers["anthropic-version"] = VERSION
@@ -63,7 +57,8 @@ class AnthropicDialect:
             return malformed(headers, body, "the answer is an error")
         try:
             if call.dialect != "anthropic":
-                return Answer(completion(data, headers), tokens_of(data.get("usage")))
+                answer = completion(data, headers)
+                return Answer(answer, used_tokens(answer))
             if call.endpoint == MESSAGES:
                 content_of(data)
         except Unreadable as exc:
@@ -87,3 +82,16 @@ class AnthropicDialect:
 
 COMPLETIONS: Final = OpenAIDialect()
 """How translated answers are written."""
+
+
+def _as_its_own(call: Call) -> Call:
+    """Return the call as one of Anthropic's own."""
+    if call.dialect == "anthropic":
+        return call
+    if call.endpoint != CHAT or call.method != "POST" or call.form:
+        raise Untranslatable(f"it has no {call.endpoint}")
+    own: Call | None = call.translations.get("anthropic")
+    if own is None:
+        own = evolve(call, body=translate_request(call.body), endpoint=MESSAGES, headers={})
+        call.translations["anthropic"] = own
+    return own

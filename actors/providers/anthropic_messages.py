@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from .anthropic_content import ANSWERED, NAME, SAID, SEEN, Block, blocks_of, listed, mapping, matching, only, text_block
-from .dialect import Untranslatable
+from .dialect import Untranslatable, plain_text
 
 ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 """What Anthropic takes as the id of a tool call."""
@@ -42,7 +42,8 @@ def translate_messages(messages: object) -> tuple[list[Block], list[Block]]:
     """
     conversation = _Conversation()
     for i, message in enumerate(listed(messages, "messages")):
-        conversation.add(mapping(message, f"messages[{i}]"), f"messages[{i}]")
+        where = f"messages[{i}]"
+        conversation.add(mapping(message, where), where)
     return conversation.end()
 
 
@@ -64,7 +65,9 @@ class _Conversation:
             return
         self._see_results(where)
         self._results = None
-        if role in ("system", "developer"):
+        if (text := plain_text(message)) is not None and role in ("user", "assistant"):
+            self._turn(role, text_block(text, where))
+        elif role in ("system", "developer"):
             self._add_instructions(message, where)
         elif role == "user":
             only(message, where, "role", "content")

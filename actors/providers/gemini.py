@@ -7,7 +7,7 @@ requests in `gemini_request.py` and `gemini_contents.py`, answers and streams in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from ..failures import Failure
 from ..identity import ModelKey
@@ -26,7 +26,7 @@ from .gemini_native import (
     native_chunk,
     with_model,
 )
-from .gemini_request import write_request
+from .gemini_request import Translated, translate_request
 from .openai import CHAT, OpenAIDialect
 
 SAID_MAX: Final = 200
@@ -38,18 +38,27 @@ class GeminiDialect:
 
     def check(self, call: Call) -> None:
         """See whether this call can be said to Gemini."""
-        _write(call, "")
+        if call.dialect == "gemini":
+            method_of(call)
+        else:
+            _translated(call)
 
     def outgoing(self, endpoint: Endpoint, key: ModelKey, call: Call) -> Outgoing:
         """Write the request for this candidate."""
-        method, body = _write(call, key.model)
+        if call.dialect == "gemini":
+            method, body = method_of(call), with_model(call.body, key.model)
+            written = call.written if body is call.body else None
+        else:
+            translated = _translated(call)
+            method, body = (STREAM if call.stream else GENERATE), translated.for_model(key.model)
+            written = translated.written if body is translated.body else None
         headers = {name.lower(): value for name, value in call.headers.items()} if call.dialect == "gemini" else {}
         headers["accept"] = "text/event-stream" if method == STREAM else "application/json"
         headers["content-type"] = "application/json"
         if endpoint.secret is not None:
             headers["x-goog-api-key"] = endpoint.secret.reveal()
         headers.update((name.lower(), value) for name, value in endpoint.headers.items())
-        return Outgoing("POST", address(endpoint.api_base, key.model, method), headers, body)
+        return Outgoing("POST", address(endpoint.api_base, key.model, method), headers, body, written=written)
 
     def answer(self, call: Call, headers: Mapping[str, str], body: bytes) -> Answer | Failure:
         """Read a 2xx body."""
@@ -67,13 +76,14 @@ class GeminiDialect:
         return native_chunk(answer.body) if chunk.body is answer.body else chunk
 
 
-def _write(call: Call, model: str) -> tuple[str, dict[str, Any]]:
-    """Return what is asked for, and the body to ask with."""
-    if call.dialect == "gemini":
-        return method_of(call), with_model(call.body, model)
+def _translated(call: Call) -> Translated:
+    """Return a chat completion in Gemini's words."""
     if call.endpoint != CHAT or call.form or call.method != "POST":
         raise Untranslatable(f"it does not speak {call.dialect}'s {call.endpoint}")
-    try:
-        return (STREAM if call.stream else GENERATE), write_request(call.body, model)
-    except Untranslatable as exc:  # it may quote what the caller wrote
-        raise Untranslatable(presentable(str(exc), SAID_MAX)) from None
+    done: Translated | None = call.translations.get("gemini")
+    if done is None:
+        try:
+            done = call.translations["gemini"] = translate_request(call.body)
+        except Untranslatable as exc:  # it may quote what the caller wrote
+            raise Untranslatable(presentable(str(exc), SAID_MAX)) from None
+    return done

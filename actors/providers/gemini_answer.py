@@ -119,10 +119,9 @@ class GeminiReader:
 
     def answer(self) -> Answer:
         """Return what there is of the answer so far."""
-        answer = self._sum.answer()
         if self._usage is None:
-            return answer
-        return Answer({**answer.body, "usage": self._usage}, float(self._usage["total_tokens"]))
+            return self._sum.answer()
+        return Answer({**self._sum.body(), "usage": self._usage}, float(self._usage["total_tokens"]))
 
     # -- One event
 

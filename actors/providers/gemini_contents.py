@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from .dialect import Untranslatable
+from .dialect import Untranslatable, plain_text
 from .gemini_parts import Part, image_of, known_fields, parts_of, text_at, texts_of
 from .reading import read_json
 
@@ -27,48 +27,45 @@ UNSIGNED: Final = "skip_thought_signature_validator"
 MAX_DEPTH: Final = 90
 """How deep a tool call's arguments may be nested: Google reads no message that is deeper than 100."""
 
+Content = dict[str, Any]
+"""What one of the two roles says, in parts."""
+
 _SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/_=-]+")
 
 
-def write_contents(messages: object, *, signed: bool) -> tuple[list[Part], list[dict[str, Any]]]:
-    """Return the parts of the instruction, and the contents. With `signed`, tool calls need a signature.
+class Conversation:
+    """The contents as far as they have come, and the tool calls that wait for their results.
 
-    >>> write_contents([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}], signed=True)
-    ([{'text': 'Be brief.'}], [{'role': 'user', 'parts': [{'text': 'Hi'}]}])
+    Attributes:
+        instruction: its parts.
+        contents: what was said, without signatures for what has none.
+        unsigned: where calls begin that were made at once, and none of which is signed: which content, which part.
+
     """
-    if not isinstance(messages, list | tuple):
-        raise Untranslatable("`messages` is no list")
-    conversation = _Conversation(signed=signed)
-    for i, message in enumerate(messages):
-        conversation.add(f"messages[{i}]", message)
-    conversation.end()
-    return conversation.instruction, conversation.contents
 
-
-class _Conversation:
-    """The contents as far as they have come, and the tool calls that wait for their results."""
-
-    def __init__(self, *, signed: bool) -> None:
+    def __init__(self) -> None:
         self.instruction: list[Part] = []
-        self.contents: list[dict[str, Any]] = []
-        self._signed = signed
+        self.contents: list[Content] = []
+        self.unsigned: list[tuple[int, int]] = []
         self._waiting: dict[str, tuple[str, str]] = {}  # by the ids of calls: the function's name, the call's place
         self._results: list[Part] | None = None
 
-    def add(self, at: str, message: object) -> None:
+    def add(self, message: object, at: str) -> None:
         """Add a message."""
-        role = message.get("role") if isinstance(message, Mapping) else None
+        role = message.get("role") if isinstance(message, (dict, Mapping)) else None
         if role == "tool":
             self._add_result(at, known_fields(message, at, "role", "content", "tool_call_id", "name"))
             return
         self._results = None
         if self._waiting:
             raise Untranslatable(f"{self._unanswered()} has no result before `{at}`")
-        if role in ("system", "developer"):
+        if (text := plain_text(message)) is not None and role in ("user", "assistant"):
+            self._say("user" if role == "user" else "model", [{"text": text}])
+        elif role in ("system", "developer"):
             self._add_instruction(at, known_fields(message, at, "role", "content"))
         elif role == "user":
             said = known_fields(message, at, "role", "content")
-            self.contents.append({"role": "user", "parts": list(parts_of(said.get("content"), f"{at}.content"))})
+            self._say("user", list(parts_of(said.get("content"), f"{at}.content")))
         elif role == "assistant":
             names = ("role", "content", "refusal", "tool_calls", "images", "extra_content")
             self._add_answer(at, known_fields(message, at, *names))
@@ -109,17 +106,22 @@ class _Conversation:
             parts.append({"text": ""})
         if parts:
             parts[-1].update(signature)
-        parts += self._calls(calls, f"{at}.tool_calls")
-        if self.contents and self.contents[-1]["role"] == "model":
+        self._say("model", parts)
+        if calls:
+            self._add_calls(calls, f"{at}.tool_calls")
+
+    def _say(self, role: str, parts: list[Part]) -> None:
+        if role == "model" and self.contents and self.contents[-1]["role"] == "model":
             self.contents[-1]["parts"] += parts
         else:
-            self.contents.append({"role": "model", "parts": parts})
+            self.contents.append({"role": role, "parts": parts})
 
-    def _calls(self, calls: list[Any] | tuple[Any, ...], at: str) -> list[Part]:
+    def _add_calls(self, calls: list[Any] | tuple[Any, ...], at: str) -> None:
         parts = [self._call(call, f"{at}[{i}]") for i, call in enumerate(calls)]
-        if self._signed and parts and not any("thoughtSignature" in part for part in parts):
-            parts[0]["thoughtSignature"] = UNSIGNED  # of calls that are made at once, only the first is signed
-        return parts
+        into = self.contents[-1]["parts"]
+        if not any("thoughtSignature" in part for part in parts):
+            self.unsigned.append((len(self.contents) - 1, len(into)))
+        into += parts
 
     def _call(self, call: object, at: str) -> Part:
         said = known_fields(call, at, "id", "type", "index", "function", "extra_content")
@@ -147,7 +149,33 @@ class _Conversation:
         self._results.append({"functionResponse": {"id": call_id, "name": name, "response": response}})
 
 
+def converse(messages: object) -> Conversation:
+    """Return the conversation that these messages are.
+
+    >>> said = converse([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}])
+    >>> said.instruction, said.contents
+    ([{'text': 'Be brief.'}], [{'role': 'user', 'parts': [{'text': 'Hi'}]}])
+    """
+    if not isinstance(messages, list | tuple):
+        raise Untranslatable("`messages` is no list")
+    conversation = Conversation()
+    for i, message in enumerate(messages):
+        conversation.add(message, f"messages[{i}]")
+    conversation.end()
+    return conversation
+
+
 # -- Tool calls ----------------------------------------------------------------------------------------------------
+
+
+def signed(contents: Sequence[Content], unsigned: Iterable[tuple[int, int]]) -> list[Content]:
+    """Return the contents with a signature for what is `unsigned`: of calls that are made at once, only the first."""
+    contents = [*contents]
+    for i, j in unsigned:
+        parts = [*contents[i]["parts"]]
+        parts[j] = {**parts[j], "thoughtSignature": UNSIGNED}
+        contents[i] = {**contents[i], "parts": parts}
+    return contents
 
 
 def _signature(said: Mapping[str, Any], at: str) -> Part:

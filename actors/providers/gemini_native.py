@@ -63,17 +63,17 @@ def full_name(model: str) -> str:
     return model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
 
 
-def with_model(body: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """Return a native body with this model's name wherever it names one.
+def with_model(body: Mapping[str, Any], model: str) -> Mapping[str, Any]:
+    """Return a native body with this model's name wherever it names one; the body itself, where it names none.
 
     >>> with_model({"requests": [{"model": "models/a", "content": {}}]}, "b")
     {'requests': [{'model': 'models/b', 'content': {}}]}
     """
-    named = dict(_named(body, model))
+    named: Mapping[str, Any] = _named(body, model)
     if "generateContentRequest" in named:  # of countTokens
-        named["generateContentRequest"] = _named(named["generateContentRequest"], model)
+        named = {**named, "generateContentRequest": _named(named["generateContentRequest"], model)}
     if isinstance(named.get("requests"), list | tuple):  # of batchEmbedContents
-        named["requests"] = [_named(each, model) for each in named["requests"]]
+        named = {**named, "requests": [_named(each, model) for each in named["requests"]]}
     return named
 
 

@@ -38,7 +38,7 @@ Part = dict[str, Any]
 
 def known_fields(item: object, at: str, *names: str) -> Mapping[str, Any]:
     """Return what an object says, but for what is ``null`` or may be left out; it may say nothing but `names`."""
-    if not isinstance(item, Mapping):
+    if not isinstance(item, (dict, Mapping)):
         raise Untranslatable(f"`{at}` is no object")
     said = {name: value for name, value in item.items() if value is not None and name not in LEFT_OUT}
     for name in said:

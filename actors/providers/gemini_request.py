@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final
 
+from attrs import frozen
+
+from ..messages import write_json
 from .dialect import WITHOUT_EFFECT, Untranslatable
-from .gemini_contents import write_contents
+from .gemini_contents import converse, signed
 from .gemini_parts import known_fields, text_at
 
 LEFT_OUT: Final = WITHOUT_EFFECT | {"messages", "user"}
@@ -40,20 +44,55 @@ BUDGETS: Final = {"minimal": 1_024, "low": 1_024, "medium": 8_192, "high": 24_57
 _FUNCTION_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 
 
-def write_request(body: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """Translate the body of a chat completion for this model; raises `Untranslatable`.
+@frozen(slots=False)
+class Translated:
+    """A chat completion in Gemini's words, but for what the model decides that is asked.
 
-    >>> write_request({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9}, "gemini-2.5-flash")
+    Attributes:
+        body: the request, in which no tool call is signed that was not, and nothing is said of thinking.
+        effort: how hard to think, a `reasoning_effort`.
+        unsigned: where in the contents a signature is missing, for a model that wants one.
+
+    """
+
+    body: Mapping[str, Any]
+    effort: str | None
+    unsigned: Sequence[tuple[int, int]]
+
+    @cached_property
+    def written(self) -> str:
+        """The body as JSON; it is written once."""
+        return write_json(self.body)
+
+    def for_model(self, model: str) -> Mapping[str, Any]:
+        """Return the request for this model.
+
+        >>> said = translate_request({"messages": [{"role": "user", "content": "Hi"}], "reasoning_effort": "low"})
+        >>> said.for_model("gemini-3-flash-preview")["generationConfig"]
+        {'thinkingConfig': {'thinkingLevel': 'low'}}
+        """
+        body = self.body
+        if self.unsigned and wants_signatures(model):
+            body = {**body, "contents": signed(body["contents"], self.unsigned)}
+        if self.effort is None:
+            return body
+        return {**body, "generationConfig": _thinking(self.effort, model) | body.get("generationConfig", {})}
+
+
+def translate_request(body: Mapping[str, Any]) -> Translated:
+    """Translate the body of a chat completion; raises `Untranslatable`.
+
+    >>> translate_request({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9}).body
     {'contents': [{'role': 'user', 'parts': [{'text': 'Hi'}]}], 'generationConfig': {'maxOutputTokens': 9}}
     """
     said = {name: value for name, value in body.items() if value is not None and name not in LEFT_OUT}
-    instruction, contents = write_contents(body.get("messages"), signed=wants_signatures(model))
-    request: dict[str, Any] = {"contents": contents}
-    if instruction:
-        request["systemInstruction"] = {"parts": instruction}
+    conversation = converse(body.get("messages"))
+    request: dict[str, Any] = {"contents": conversation.contents}
+    if conversation.instruction:
+        request["systemInstruction"] = {"parts": conversation.instruction}
     request |= _tools(said.pop("tools", None), said.pop("tool_choice", None))
-    config = _thinking(said.pop("reasoning_effort", None), model)
-    config |= _longest(said.pop("max_tokens", None), said.pop("max_completion_tokens", None))
+    effort = _effort(said.pop("reasoning_effort", None))
+    config = _longest(said.pop("max_tokens", None), said.pop("max_completion_tokens", None))
     for name, value in said.items():
         if name in CONFIG:
             config |= CONFIG[name](name, value)
@@ -61,7 +100,7 @@ def write_request(body: Mapping[str, Any], model: str) -> dict[str, Any]:
             raise Untranslatable(f"it has no `{name}`" + (_such(value) if name in DEFAULTS else ""))
     if config:
         request["generationConfig"] = config
-    return request
+    return Translated(request, effort, conversation.unsigned)
 
 
 def wants_signatures(model: str) -> bool:
@@ -172,12 +211,14 @@ def _longest(tokens: object, completion: object) -> dict[str, Any]:
     return {} if value is None else {"maxOutputTokens": _whole(name, value, 1, 2**31 - 1)}
 
 
-def _thinking(effort: object, model: str) -> dict[str, Any]:
+def _effort(effort: object) -> str | None:
+    if effort is None or (isinstance(effort, str) and effort in BUDGETS):
+        return effort
+    raise Untranslatable(f"it has no `reasoning_effort`{_such(effort)}")
+
+
+def _thinking(effort: str, model: str) -> dict[str, Any]:
     """Translate how hard to think, as Google's own endpoint does: in tokens for Gemini 2.5, as a level since then."""
-    if effort is None:
-        return {}
-    if not isinstance(effort, str) or effort not in BUDGETS:
-        raise Untranslatable(f"it has no `reasoning_effort`{_such(effort)}")
     model = model.removeprefix("models/")
     if model.startswith("gemini-2.5"):
         return {"thinkingConfig": {"thinkingBudget": BUDGETS[effort]}}

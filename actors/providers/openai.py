@@ -145,7 +145,15 @@ class ChatStreamReader:
         return None
 
     def answer(self) -> Answer:
-        """Return the whole, in the shape of an answer that was not streamed."""
+        """Return the whole, in the shape of an answer that was not streamed, and what it used."""
+        body = self.body()
+        used = used_tokens(body)
+        if used is None and self.started:
+            used = estimate_demand(self._request).prompt_tokens + self._written
+        return Answer(body, used)
+
+    def body(self) -> dict[str, Any]:
+        """Return the body of the whole."""
         choices = [
             {"index": i, "message": choice.message(), "finish_reason": choice.finish_reason}
             for i, choice in sorted(self._choices.items())
@@ -153,10 +161,7 @@ class ChatStreamReader:
         body: dict[str, Any] = {**self._head, "object": "chat.completion", "choices": choices}
         if self._usage is not None:
             body["usage"] = self._usage
-        used = used_tokens(body)
-        if used is None and self.started:
-            used = estimate_demand(self._request).prompt_tokens + self._written
-        return Answer(body, used)
+        return body
 
     def _add(self, choice: dict[str, Any]) -> None:
         place = _place(choice)

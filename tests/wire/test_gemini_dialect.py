@@ -43,7 +43,7 @@ NATIVE = "/models/other:generateContent"
 DIALECT = GeminiDialect()
 
 JSONS = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 1500) | st.floats(allow_nan=False) | TEXTS,
+    st.none() | st.booleans() | st.integers(-5, 1500) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=8,
 )
