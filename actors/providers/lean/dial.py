@@ -13,6 +13,7 @@ import trio
 from attrs import field, frozen
 
 from .plain import PlainStream
+from .tls import TlsStream
 
 
 class Link(Protocol):
@@ -75,11 +76,12 @@ class NetworkDial:
         """Connect."""
         with self._step():
             plain = await trio.open_tcp_stream(self.host, self.port)
+        quick = plain if sys.platform == "win32" else PlainStream(plain)
         if self.tls is None:
-            return SocketLink(plain if sys.platform == "win32" else PlainStream(plain), plain.socket)
+            return SocketLink(quick, plain.socket)
         try:
             with self._step():
-                stream = trio.SSLStream(plain, self.tls, server_hostname=self.host, https_compatible=True)
+                stream = TlsStream(quick, self.tls, self.host)
                 await stream.do_handshake()
         except BaseException:
             plain.socket.close()
