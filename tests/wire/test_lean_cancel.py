@@ -150,4 +150,4 @@ def test_over_sockets_a_cancellation_at_any_checkpoint_leaves_none_open(tls: boo
                 step += 1
         return step
 
-    assert trio.run(main) > (8 if tls else 4)
+    assert trio.run(main) > (6 if tls else 4)

@@ -6,6 +6,7 @@ what stands around it:
 
 `head`          what goes out before the body, written once for all requests that are alike
 `plain`         bytes over a socket, without needless turns
+`tls`           TLS over that, for one task at a time
 `dial`          a connection's way to the origin: TCP, TLS
 `reader`        what reads answers: h11
 `quick_reader`  or httptools
