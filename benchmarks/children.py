@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any, Final
 
 HERE: Final = Path(__file__).parent
+LOOPBACK: Final = "127.0.0.1"
 
 
 def environment(*, peer: bool = False) -> dict[str, str]:
@@ -83,13 +84,33 @@ class Child:
 
 
 @contextmanager
-def upstream() -> Iterator[str]:
-    """Keep an upstream running, and return its origin."""
-    child = Child(HERE / "upstream.py")
-    try:
-        yield f"http://127.0.0.1:{int(child.read())}"
-    finally:
-        child.close()
+def upstream(*, tls: bool = False) -> Iterator[str]:
+    """Keep an upstream running, and return its origin. If it speaks TLS, children that begin meanwhile trust it."""
+    with certificate() if tls else nullcontext(()) as arguments:
+        child = Child(HERE / "upstream.py", sys.executable, *arguments)
+        try:
+            yield f"{'https' if tls else 'http'}://{LOOPBACK}:{int(child.read())}"
+        finally:
+            child.close()
+
+
+@contextmanager
+def certificate() -> Iterator[tuple[str]]:
+    """Yield the file of a certificate for this machine. Those who heed `SSL_CERT_FILE` trust it."""
+    import trustme
+
+    before = os.environ.get("SSL_CERT_FILE")
+    with tempfile.TemporaryDirectory() as folder:
+        authority, trusted, own = trustme.CA(), Path(folder) / "authority.pem", Path(folder) / "own.pem"
+        authority.cert_pem.write_to_path(str(trusted))
+        authority.issue_cert(LOOPBACK).private_key_and_cert_chain_pem.write_to_path(str(own))
+        os.environ["SSL_CERT_FILE"] = str(trusted)
+        try:
+            yield (str(own),)
+        finally:
+            del os.environ["SSL_CERT_FILE"]
+            if before is not None:
+                os.environ["SSL_CERT_FILE"] = before
 
 
 def tell(program: str, *arguments: str, environ: Mapping[str, str] | None = None) -> Any:

@@ -174,6 +174,15 @@ def wire(bench: Bench) -> Iterator[Figure]:
         yield Figure(part, kind, who, f"{MICROSECONDS} a request", bench.scaled(values), callers=callers)
 
 
+def tls(bench: Bench) -> Iterator[Figure]:
+    """(b) The same over TLS, for those who trust whom `SSL_CERT_FILE` names."""
+    part = "Over TLS on loopback"
+    cases = [(kind, callers) for kind, (stream, _) in KINDS.items() if not stream for callers in CALLERS]
+    trusting = [who for who in CONTESTANTS_ALL if not who.is_peer]
+    for (kind, callers), who, values in contested(bench, cases, trusting, tls=True):
+        yield Figure(part, f"{kind}, over TLS", who, f"{MICROSECONDS} a request", bench.scaled(values), callers=callers)
+
+
 def hop(bench: Bench) -> Iterator[Figure]:
     """(c) From the first answer to the next request, as the provider sees it."""
     part = "One failover hop, from the first provider's answer to the next request, measured at the provider"
@@ -186,11 +195,16 @@ Contested = Iterator[tuple[tuple[str, int], str, list[Reading]]]
 
 
 def contested(
-    bench: Bench, cases: Sequence[tuple[str, int]], contestants: Sequence[Contestant], *, hops: bool = False
+    bench: Bench,
+    cases: Sequence[tuple[str, int]],
+    contestants: Sequence[Contestant],
+    *,
+    hops: bool = False,
+    tls: bool = False,
 ) -> Contested:
     """Let everybody perform every case in every round, one after another."""
     readings: dict[tuple[tuple[str, int], str], list[Reading]] = defaultdict(list)
-    with upstream() as origin, ExitStack() as stack:
+    with upstream(tls=tls) as origin, ExitStack() as stack:
         running = {who.name: it for who in contestants if (it := entered(bench, who, stack)) is not None}
         for number in bench.rounds():
             for case in cases:
@@ -317,6 +331,7 @@ PARTS: Final[dict[str, Callable[[Bench], Iterator[Figure]]]] = {
     "router": router,
     "beside": beside,
     "wire": wire,
+    "tls": tls,
     "hop": hop,
     "endurance": endurance,
     "startup": startup,

@@ -1,17 +1,18 @@
 """A static provider, as fast as asyncio's protocols are (over uvloop, where that is installed).
 
-    python benchmarks/upstream.py        prints its port, and ends with its standard input
+    python benchmarks/upstream.py [CERTIFICATE]     prints its port, and ends with its standard input
 
 What lies below ``/bad`` fails with a 503, everything else is answered: with one small completion, or, where the body
 asks for a stream, with 200 events of one word each, every one an HTTP chunk of its own, all written at once. Of a
 request it reads no more than that. ``GET /hops`` tells, in seconds, how long after each refusal's first byte the next
-request came, and forgets them.
+request came, and forgets them. With the file of a certificate and its key it speaks TLS.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 import time
 from typing import Final, cast
@@ -124,10 +125,10 @@ class Provider(asyncio.Protocol):
             self._transport.write(PLAIN)
 
 
-async def serve() -> None:
+async def serve(tls: ssl.SSLContext | None) -> None:
     loop = asyncio.get_running_loop()
     hops = Hops()
-    server = await loop.create_server(lambda: Provider(hops), "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(lambda: Provider(hops), "127.0.0.1", 0, backlog=1024, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
         await loop.run_in_executor(None, sys.stdin.read)
@@ -135,13 +136,17 @@ async def serve() -> None:
 
 def main() -> None:
     measuring.pin(-1)
+    tls = None
+    if len(sys.argv) > 1:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(sys.argv[1])
     try:
         import uvloop
     except ImportError:
-        asyncio.run(serve())
+        asyncio.run(serve(tls))
     else:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve())
+            runner.run(serve(tls))
 
 
 if __name__ == "__main__":

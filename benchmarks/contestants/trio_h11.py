@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import contest
 import h11
@@ -30,7 +32,7 @@ class Asks(Protocol):
 class Connection:
     """One connection, used by one request after another."""
 
-    def __init__(self, stream: trio.SocketStream, host: str) -> None:
+    def __init__(self, stream: trio.abc.Stream, host: str) -> None:
         self._stream = stream
         self._host = host
         self._state = h11.Connection(h11.CLIENT)
@@ -57,7 +59,7 @@ class Connection:
 
     async def _event(self) -> object:
         while (event := self._state.next_event()) is h11.NEED_DATA:
-            self._state.receive_data(await self._stream.receive_some(READ))
+            self._state.receive_data(bytes(await self._stream.receive_some(READ)))
         return event
 
     async def aclose(self) -> None:
@@ -72,18 +74,14 @@ def session(piece: contest.Slice) -> AbstractAsyncContextManager[contest.Ask]:
 
 @asynccontextmanager
 async def session_over(
-    connect: Callable[[trio.SocketStream, str], Asks], piece: contest.Slice
+    connect: Callable[[trio.abc.Stream, str], Asks], piece: contest.Slice
 ) -> AsyncIterator[contest.Ask]:
     """Keep the connections that callers have left behind."""
     idle: list[Asks] = []
     split = [urlsplit(f"{base}/chat/completions") for base in piece.bases]
 
     async def ask() -> str:
-        if idle:
-            connection = idle.pop()
-        else:
-            stream = await trio.open_tcp_stream(split[0].hostname or "", split[0].port or 0)
-            connection = connect(stream, split[0].netloc)
+        connection = idle.pop() if idle else connect(await opened(split[0]), split[0].netloc)
         for url in split:
             body = {"model": "m", "messages": contest.MESSAGES, **({"stream": True} if piece.stream else {})}
             status, content = await connection.ask(url.path, json.dumps(body).encode())
@@ -97,6 +95,20 @@ async def session_over(
     finally:
         for connection in idle:
             await connection.aclose()
+
+
+async def opened(url: SplitResult) -> trio.abc.Stream:
+    """Connect."""
+    host, port = url.hostname or "", url.port or 0
+    if url.scheme == "http":
+        return await trio.open_tcp_stream(host, port)
+    return await trio.open_ssl_over_tcp_stream(host, port, https_compatible=True, ssl_context=context())
+
+
+@cache
+def context() -> ssl.SSLContext:
+    """Return the one that all connections share."""
+    return ssl.create_default_context()
 
 
 def plain(content: bytes) -> str:

@@ -13,7 +13,7 @@ from trio_h11 import READ, session_over
 class Connection:
     """One connection, used by one request after another."""
 
-    def __init__(self, stream: trio.SocketStream, host: str) -> None:
+    def __init__(self, stream: trio.abc.Stream, host: str) -> None:
         self._stream = stream
         self._head = f"Host: {host}\r\nAuthorization: Bearer {contest.KEY}\r\nContent-Type: application/json\r\n"
         self._parser = httptools.HttpResponseParser(self)
