@@ -27,7 +27,7 @@ def _sent_otherwise(dialect: type, change: Callable[[dict[str, Any]], object]) -
             sent = original(self, endpoint, key, call)
             body = dict(sent.body)
             change(body)
-            return evolve(sent, body=body)
+            return evolve(sent, body=body, written=None)
 
         return outgoing
 
@@ -154,7 +154,7 @@ def name_of_the_answer_made_up() -> list[Patch]:
 
 @bug("translation", "of what Anthropic counts only the answer is counted", PROVENANCE)
 def prompt_not_counted() -> list[Patch]:
-    return [(anthropic_dialect, "tokens_of", instead(lambda usage: float(usage["output_tokens"])))]
+    return [(anthropic_dialect, "used_tokens", instead(lambda answer: float(answer["usage"]["completion_tokens"])))]
 
 
 @bug("translation", "why an answer of Gemini's ended is not told", PROVENANCE)
