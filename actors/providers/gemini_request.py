@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..messages import write_json
 from .dialect import WITHOUT_EFFECT, Untranslatable
@@ -55,7 +55,7 @@ class Translated:
 
     """
 
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] = field(repr=False)
     effort: str | None
     unsigned: Sequence[tuple[int, int]]
 
