@@ -12,6 +12,7 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.wire.carry import carry
 from understudy.actors.providers.lean.plain import PlainStream
 
 
@@ -35,19 +36,7 @@ def test_all_bytes_arrive_in_order_both_ways(sizes: list[int], most: int, seed: 
     async def main() -> None:
         ours, theirs = pair()
         for sender, receiver in ((ours, theirs), (theirs, ours)):
-            came = bytearray()
-
-            async def send(sender: trio.abc.SendStream = sender) -> None:
-                for piece in pieces:
-                    await sender.send_all(piece)
-
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(send)
-                while len(came) < sum(sizes):
-                    data = await receiver.receive_some(most)
-                    assert 0 < len(data) <= most
-                    came += data
-            assert came == b"".join(pieces)
+            await carry(pieces, sender, receiver, most)
         await theirs.aclose()
         assert await ours.receive_some(most) == b""
         await ours.aclose()

@@ -16,6 +16,7 @@ from attrs import define
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.wire.carry import carry
 from understudy.actors.providers.lean.tls import PIECE_BYTES, TlsStream
 
 HOST = "provider.test"
@@ -97,19 +98,7 @@ def test_all_bytes_arrive_in_order_both_ways(version: ssl.TLSVersion, sizes: lis
     async def main() -> None:
         async with connected(version, sizes=lambda: chance.randint(1, widest)) as (ours, theirs, _):
             for sender, receiver in ((ours, theirs), (theirs, ours), (ours, theirs)):
-                came = bytearray()
-
-                async def send(sender: trio.abc.SendStream = sender) -> None:
-                    for piece in pieces:
-                        await sender.send_all(piece)
-
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(send)
-                    while len(came) < sum(sizes):
-                        data = await receiver.receive_some(most)
-                        assert 0 < len(data) <= most
-                        came += data
-                assert came == b"".join(pieces)
+                await carry(pieces, sender, receiver, most)
 
     perform(main)
 
