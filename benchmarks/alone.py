@@ -17,13 +17,14 @@ from typing import Any, Final
 
 import foreign
 import trio
-from instant import MESSAGES, SULKING, Bodies, Held, config, router, usual
+from instant import MESSAGES, SULKING, Bodies, Held, LateLine, config, router, usual
 from measuring import Core, Stretch, pin, resident
 from upstream import COMPLETION, EVENTS, WORDS
 
 from understudy import Call
 
 MANY: Final = (10, 100, 1000)
+AT_ONCE: Final = (128, 1000)
 SIZES: Final = {"1 KB": 1_000, "50 KB": 50_000, "1 MB": 1_000_000}
 TRANSLATED: Final = {"conversation with Anthropic": "anthropic", "conversation with Gemini": "gemini"}
 KINDS: Final = ("conversation", *TRANSLATED, "image", "embeddings")
@@ -78,6 +79,31 @@ async def idle_keys(count: int, core: Core, seconds: float) -> Told:
     """Ask one of many model keys."""
     conf = config([f"good-{number}" for number in range(count)], route=["good-0"])
     return await requests(conf, 1, core, seconds)
+
+
+async def at_once(count: int, core: Core, seconds: float) -> Told:
+    """Let so many callers ask one request after another, whose answers come late and in no order."""
+    warm, over = trio.Event(), trio.Event()
+    done, began = 0, 0.0
+
+    async def keep_asking() -> None:
+        nonlocal done
+        while not over.is_set():
+            await it.chat("m", MESSAGES)
+            done += 1
+            if done == count:
+                warm.set()
+            if began and time.process_time() - began > seconds:
+                over.set()
+
+    async with router(config(["good"]), line=LateLine) as it, trio.open_nursery() as nursery:
+        for _ in range(count):
+            nursery.start_soon(keep_asking)
+        await warm.wait()
+        with core.measured() as stretch:
+            before, began = done, stretch.began
+            await over.wait()
+            return done - before, stretch
 
 
 async def refusals(count: int, core: Core, seconds: float) -> Told:
@@ -164,6 +190,7 @@ REQUESTS: Final[dict[str, Case]] = {
     "healthy": partial(requests, config(["good"]), 1),
     "one fallback": partial(requests, config(["bad", "good"]), 2),
     "one fallback, no two errors alike": partial(requests, config(["odd", "good"]), 2),
+    **{f"{count} at once, answered late": partial(at_once, count) for count in AT_ONCE},
     **{f"one of {count} keys": partial(idle_keys, count) for count in MANY},
     **{f"{count - 1} refusals": partial(refusals, count) for count in MANY},
 }

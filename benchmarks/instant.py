@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Final
 
+import trio
 from upstream import COMPLETION, EVENTS
 
 from understudy import Router, load_config
@@ -30,6 +32,9 @@ CALM: Final = {reason: {"base": 0} for reason in ("overloaded", "server_error", 
 
 SULKING: Final = {reason: {"base": 3600, "cap": 86400} for reason in ("overloaded", "server_error", "rate_limit")}
 """A policy under which whoever fails cools for longer than any benchmark takes."""
+
+LATEST: Final = 0.05
+"""Seconds after which a late line answers at the latest."""
 
 WHOLE: Final = json.dumps(COMPLETION).encode()
 REFUSAL: Final = json.dumps({"error": {"message": "overloaded", "type": "server_error"}}).encode()
@@ -89,6 +94,20 @@ class InstantLine:
         """There is nothing to close."""
 
 
+class LateLine(InstantLine):
+    """A line that answers after a while, one time sooner than another, so that many requests are under way at once."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        super().__init__(bodies)
+        self._chance = random.Random(0)
+
+    async def send(self, outgoing: Outgoing, on_sent: Callable[[], None]) -> Incoming:
+        """Write the request, and answer it."""
+        answer = await super().send(outgoing, on_sent)
+        await trio.sleep(self._chance.random() * LATEST)
+        return answer
+
+
 def config(
     names: Sequence[str], *, policy: object = CALM, route: Sequence[str] = (), provider: str = "openai"
 ) -> dict[str, Any]:
@@ -106,7 +125,9 @@ def config(
 
 
 @asynccontextmanager
-async def router(conf: dict[str, Any], bodies: Bodies = usual) -> AsyncIterator[Router]:
-    """Open a router whose candidates all have an instant line. Nobody listens to what it does."""
-    async with opened(Stage(load_config(conf), lambda _: InstantLine(bodies))) as it:
+async def router(
+    conf: dict[str, Any], bodies: Bodies = usual, line: type[InstantLine] = InstantLine
+) -> AsyncIterator[Router]:
+    """Open a router whose candidates all have such a line. Nobody listens to what it does."""
+    async with opened(Stage(load_config(conf), lambda _: line(bodies))) as it:
         yield it
