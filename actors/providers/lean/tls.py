@@ -2,7 +2,8 @@
 
 trio's own stream lets several tasks read and write at once, and guards each step for that, with turns of the event
 loop on the way. One exchange needs none of it, and without it a request over TLS takes a sixth less CPU time with one
-caller, and a twentieth less with many (``benchmarks/run.py --only tls``, which has trio's own beside it).
+caller, and a twentieth less with many whose answers come late (``benchmarks/run.py --only tls`` has trio's own beside
+it; on loopback, where answers are there at once, many gain nothing).
 """
 
 from __future__ import annotations
