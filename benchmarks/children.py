@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any, Final
+from unittest.mock import patch
 
 HERE: Final = Path(__file__).parent
 LOOPBACK: Final = "127.0.0.1"
@@ -99,18 +100,12 @@ def certificate() -> Iterator[tuple[str]]:
     """Yield the file of a certificate for this machine. Those who heed `SSL_CERT_FILE` trust it."""
     import trustme
 
-    before = os.environ.get("SSL_CERT_FILE")
     with tempfile.TemporaryDirectory() as folder:
         authority, trusted, own = trustme.CA(), Path(folder) / "authority.pem", Path(folder) / "own.pem"
         authority.cert_pem.write_to_path(str(trusted))
         authority.issue_cert(LOOPBACK).private_key_and_cert_chain_pem.write_to_path(str(own))
-        os.environ["SSL_CERT_FILE"] = str(trusted)
-        try:
+        with patch.dict(os.environ, {"SSL_CERT_FILE": str(trusted)}):
             yield (str(own),)
-        finally:
-            del os.environ["SSL_CERT_FILE"]
-            if before is not None:
-                os.environ["SSL_CERT_FILE"] = before
 
 
 def tell(program: str, *arguments: str, environ: Mapping[str, str] | None = None) -> Any:

@@ -14,6 +14,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from understudy import Call, RequestRejected
+from understudy.actors.call_checks import check_call
+
 Message = dict[str, Any]
 Told = tuple[str, ...]
 """One thing: its kind (``rule``, ``user``, ``image``, ``model``, ``call``, ``result``) and what belongs to it."""
@@ -110,6 +113,15 @@ def told(messages: Sequence[Mapping[str, Any]]) -> list[Told]:
             function = call["function"]
             things.append(("call", call["id"], function["name"], canonical(json.loads(function["arguments"]))))
     return things
+
+
+def passes_the_door(body: dict[str, Any]) -> bool:
+    """Whether a body can be written as JSON: what has an infinity in it is refused before any dialect sees it."""
+    try:
+        check_call(Call("a", body))
+    except RequestRejected:
+        return False
+    return True
 
 
 def canonical(value: object) -> str:

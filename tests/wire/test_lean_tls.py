@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
 
@@ -17,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wire.carry import carry
+from tests.wire.lean_world import play
+from understudy.actors.providers.lean.plain import READ_BYTES
 from understudy.actors.providers.lean.tls import PIECE_BYTES, TlsStream
 
 HOST = "provider.test"
@@ -34,22 +36,12 @@ def contexts(version: ssl.TLSVersion) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return client, server
 
 
-def perform(scene: Callable[[], Awaitable[None]]) -> None:
-    """Perform a scene in which nobody may wait in vain."""
-
-    async def main() -> None:
-        with trio.fail_after(1):
-            await scene()
-
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
-
-
 @define(eq=False)
 class Wire(trio.abc.Stream):
     """What lies between: it brings so many bytes at a time, and `spoils` what goes by."""
 
     stream: trio.abc.Stream
-    sizes: Callable[[], int] = lambda: PIECE_BYTES
+    sizes: Callable[[], int]
     spoils: Callable[[bytes], bytes] = bytes
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -59,7 +51,7 @@ class Wire(trio.abc.Stream):
         await self.stream.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        return self.spoils(bytes(await self.stream.receive_some(min(self.sizes(), max_bytes or PIECE_BYTES))))
+        return self.spoils(bytes(await self.stream.receive_some(min(self.sizes(), max_bytes or READ_BYTES))))
 
     async def aclose(self) -> None:
         await self.stream.aclose()
@@ -67,12 +59,12 @@ class Wire(trio.abc.Stream):
 
 @asynccontextmanager
 async def connected(
-    version: ssl.TLSVersion, *, host: str = HOST, sizes: Callable[[], int] | None = None
+    version: ssl.TLSVersion, *, host: str = HOST, sizes: Callable[[], int] = lambda: READ_BYTES
 ) -> AsyncIterator[tuple[TlsStream, trio.SSLStream[trio.abc.Stream], Wire]]:
     """Yield both ends, hands shaken, and what lies before ours."""
     client, server = contexts(version)
     near, far = trio.testing.memory_stream_pair()
-    wire = Wire(near) if sizes is None else Wire(near, sizes)
+    wire = Wire(near, sizes)
     ours = TlsStream(wire, client, host)
     theirs: trio.SSLStream[trio.abc.Stream] = trio.SSLStream(far, server, server_side=True, https_compatible=True)
     async with trio.open_nursery() as nursery:
@@ -87,20 +79,20 @@ async def connected(
 @given(
     st.sampled_from(VERSIONS),
     st.lists(st.sampled_from([1, 20_000, PIECE_BYTES, 150_000]) | st.integers(0, 99), max_size=4),
-    st.sampled_from([10_000, PIECE_BYTES, 200_000]) | st.integers(1, 9_000),
+    st.sampled_from([10_000, READ_BYTES, 200_000]) | st.integers(1, 9_000),
     st.integers(0, 1000),
 )
 def test_all_bytes_arrive_in_order_both_ways(version: ssl.TLSVersion, sizes: list[int], most: int, seed: int) -> None:
     chance = random.Random(seed)
     pieces = [chance.randbytes(size) for size in sizes]
-    widest = chance.choice([300, PIECE_BYTES])
+    widest = chance.choice([300, READ_BYTES])
 
     async def main() -> None:
         async with connected(version, sizes=lambda: chance.randint(1, widest)) as (ours, theirs, _):
             for sender, receiver in ((ours, theirs), (theirs, ours), (ours, theirs)):
                 await carry(pieces, sender, receiver, most)
 
-    perform(main)
+    play(main)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -111,7 +103,7 @@ def test_all_records_that_have_come_are_read_at_once(version: ssl.TLSVersion) ->
                 await theirs.send_all(b"%02d" % number)
             assert await ours.receive_some() == b"".join(b"%02d" % number for number in range(100))
 
-    perform(main)
+    play(main)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -128,7 +120,7 @@ def test_the_end_is_read_as_often_as_asked_for_whether_it_was_announced_or_not(
                 await theirs.transport_stream.aclose()
             assert [await ours.receive_some() for _ in range(3)] == [b"and that was all", b"", b""]
 
-    perform(main)
+    play(main)
 
 
 async def read_all(stream: TlsStream) -> tuple[bytes, bool]:
@@ -144,13 +136,15 @@ async def read_all(stream: TlsStream) -> tuple[bytes, bool]:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from(VERSIONS), st.integers(0, 3000), st.lists(st.integers(1, 700), min_size=1, max_size=4), st.data()
+    st.sampled_from(VERSIONS),
+    st.integers(0, 3000),
+    st.lists(st.integers(1, 700), min_size=1, max_size=4),
+    st.booleans(),
 )
 def test_of_what_was_cut_off_or_changed_on_the_way_only_what_came_before_is_read(
-    version: ssl.TLSVersion, at: int, sizes: list[int], data: st.DataObject
+    version: ssl.TLSVersion, at: int, sizes: list[int], cut: bool
 ) -> None:
     pieces = [bytes([65 + place]) * size for place, size in enumerate(sizes)]
-    cut = data.draw(st.booleans(), "cut")
     passed = 0
 
     def spoil(came: bytes) -> bytes:
@@ -176,7 +170,7 @@ def test_of_what_was_cut_off_or_changed_on_the_way_only_what_came_before_is_read
             assert not well or len(came) < len(whole)  # a changed length may make the rest a record that never ends
             assert came in [b"".join(pieces[:place]) for place in range(len(pieces))]
 
-    perform(main)
+    play(main)
 
 
 def test_a_server_of_another_name_is_not_spoken_to() -> None:
@@ -185,7 +179,7 @@ def test_a_server_of_another_name_is_not_spoken_to() -> None:
             pass
 
     with pytest.raises(BaseExceptionGroup) as caught:
-        perform(main)
+        play(main)
     assert caught.group_contains(ssl.SSLCertVerificationError, match=r"somebody\.else\.test")
 
 
@@ -196,4 +190,4 @@ def test_whoever_waits_for_bytes_can_be_cancelled() -> None:
                 await ours.receive_some()
             assert scope.cancelled_caught
 
-    perform(main)
+    play(main)

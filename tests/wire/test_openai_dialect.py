@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from understudy import Call, Chunk, Failure, ModelKey, Reason, Reply, RequestRejected
-from understudy.actors.call_checks import check_call
+from tests.wire.conversations import passes_the_door
+from understudy import Call, Chunk, Failure, ModelKey, Reason, Reply
 from understudy.actors.messages import Answer
 from understudy.actors.providers.endpoint import Endpoint, Secret
 from understudy.actors.providers.openai import OpenAIDialect
@@ -56,15 +56,6 @@ def cuts(text: str) -> st.SearchStrategy[list[str]]:
 
 
 # ---- requests
-
-
-def passes_the_door(body: dict[str, Any]) -> bool:
-    """Whether a body can be written as JSON: what has an infinity in it is refused before any dialect sees it."""
-    try:
-        check_call(Call("a", body))
-    except RequestRejected:
-        return False
-    return True
 
 
 @given(st.dictionaries(TEXTS | st.sampled_from(["model", "stream"]), JSONS).filter(passes_the_door), st.booleans())

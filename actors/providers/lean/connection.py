@@ -18,10 +18,8 @@ import trio
 
 from .dial import Link
 from .head import Head
+from .plain import READ_BYTES
 from .reader import Reader
-
-READ_BYTES: Final = 64 * 1024
-"""The most that is taken from the network at once."""
 
 AT_ONCE_BYTES: Final = 64 * 1024
 """Up to this length a body is sent together with its head; a longer one is not copied for it."""

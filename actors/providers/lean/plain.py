@@ -8,8 +8,12 @@ what it saves around it, is a tenth of a request (``benchmarks/run.py --only wir
 from __future__ import annotations
 
 import os
+from typing import Final
 
 import trio
+
+READ_BYTES: Final = 64 * 1024
+"""The most that is taken from the network at once."""
 
 
 class PlainStream(trio.abc.Stream):
@@ -34,7 +38,7 @@ class PlainStream(trio.abc.Stream):
         """Wait for bytes, and return what is there; ``b""`` at the end."""
         await trio.lowlevel.wait_readable(self._descriptor())
         try:
-            return os.read(self._descriptor(), max_bytes or 65_536)
+            return os.read(self._descriptor(), max_bytes or READ_BYTES)
         except BlockingIOError:  # a false alarm
             return await self._stream.receive_some(max_bytes)
         except OSError as exc:

@@ -15,8 +15,10 @@ from typing import Final, TypeVar
 
 import trio
 
+from .plain import READ_BYTES
+
 PIECE_BYTES: Final = 64 * 1024
-"""The most that is taken from the network at once, and that is encrypted before it is sent."""
+"""The most that is encrypted before it is sent."""
 
 T = TypeVar("T")
 
@@ -58,7 +60,7 @@ class TlsStream(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Wait for bytes, and return what is there; ``b""`` at the end."""
-        return await self._go_on(partial(self._read, max_bytes or PIECE_BYTES))
+        return await self._go_on(partial(self._read, max_bytes or READ_BYTES))
 
     async def aclose(self) -> None:
         """Close the stream below, without a good-bye."""
@@ -78,7 +80,7 @@ class TlsStream(trio.abc.Stream):
             except ssl.SSLWantReadError:
                 pass
             await self._flush()
-            data = await self._stream.receive_some(PIECE_BYTES)
+            data = await self._stream.receive_some(READ_BYTES)
             if data:
                 self._incoming.write(data)
             else:
