@@ -130,7 +130,10 @@ class ReplyStream:
         raise StopAsyncIteration
 
     async def _read(self, opened: StreamOpened) -> Chunk | None:
-        """Return the next chunk, or ``None`` when this candidate sends no more or the deadline has passed."""
+        """Return the next chunk, or ``None`` when this candidate sends no more or the deadline has passed.
+
+        The deadline ends the attempt, and thereby its channel: it is not watched here, too.
+        """
         if trio.current_time() >= self._deadline:
             return None  # whatever is at hand came too late for this reader
         try:
@@ -139,12 +142,10 @@ class ReplyStream:
             pass
         except trio.EndOfChannel:
             return None
-        with trio.CancelScope(deadline=self._deadline):
-            try:
-                return await opened.chunks.receive()
-            except trio.EndOfChannel:
-                return None
-        return None
+        try:
+            return await opened.chunks.receive()
+        except trio.EndOfChannel:
+            return None
 
     def _take_word(self, word: Word) -> bool:
         """Take in what the router says next; whether it is that another candidate has taken over."""

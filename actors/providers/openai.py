@@ -7,7 +7,7 @@ choices, is a failure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from attrs import define, field
@@ -77,7 +77,8 @@ class OpenAIDialect:
             for choice in answer.body["choices"]
         ]
         body = {**answer.body, "object": "chat.completion.chunk", "choices": choices}
-        return Chunk(_text_of(choices), body)
+        text = "".join(_text_of(choice["delta"]) for choice in choices if _place(choice) == 0)
+        return Chunk(text, body)
 
 
 class ChatStreamReader:
@@ -120,17 +121,16 @@ class ChatStreamReader:
 
     def take(self, chunk: Mapping[str, Any]) -> Chunk:
         """Take in one chunk, whoever wrote it."""
-        choices = chunk.get("choices")
-        choices = choices if isinstance(choices, list) else []
-        for choice in choices:
+        text, choices = "", chunk.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
-                self._add(choice)
+                text += self._add(choice)
         if isinstance(chunk.get("usage"), dict):
             self._usage = chunk["usage"]
         for name in HEAD:
             if name in chunk:
                 self._head[name] = chunk[name]
-        return Chunk(_text_of(choices), chunk)
+        return Chunk(text, chunk)
 
     def _fault(self, chunk: Any, event: SSEEvent) -> Failure | None:
         """Say what is wrong with an event, if anything is."""
@@ -163,7 +163,8 @@ class ChatStreamReader:
             body["usage"] = self._usage
         return body
 
-    def _add(self, choice: dict[str, Any]) -> None:
+    def _add(self, choice: dict[str, Any]) -> str:
+        """Take in a choice's part of a chunk, and return its text if it is the first one's."""
         place = _place(choice)
         into = self._choices.get(place)
         if into is None:
@@ -173,11 +174,14 @@ class ChatStreamReader:
             self._finished += into.finish_reason is None
             into.finish_reason = reason
         delta = choice.get("delta")
-        for name, value in delta.items() if isinstance(delta, dict) else ():
+        if not isinstance(delta, dict):
+            return ""
+        for name, value in delta.items():
             into.add(name, value)
-            if name not in NO_CONTENT and value:
+            if value and name not in NO_CONTENT:
                 self.started = True
                 self._written += text_tokens(value) if isinstance(value, str) else 1.0
+        return "" if place else _text_of(delta)
 
 
 @define
@@ -289,18 +293,13 @@ def _place(choice: Mapping[str, Any]) -> int:
     return index if isinstance(index, int) and 0 <= index < MAX_CHOICES else 0
 
 
-def _text_of(choices: Iterable[Any]) -> str:
-    """Return the first choice's text in a chunk."""
-    texts: list[str] = []
-    for choice in choices:
-        delta = choice.get("delta") if isinstance(choice, dict) and _place(choice) == 0 else None
-        content = delta.get("content") if isinstance(delta, dict) else None
-        if isinstance(content, str):
-            texts.append(content)
-        elif isinstance(content, list):
-            parts = (part.get("text") if isinstance(part, dict) else part for part in content)
-            texts.extend(text for text in parts if isinstance(text, str))
-    return "".join(texts)
+def _text_of(delta: Mapping[str, Any]) -> str:
+    """Return the text of a delta: its content, or the texts of the parts that this is a list of."""
+    content = delta.get("content")
+    if isinstance(content, list):
+        parts = (part.get("text") if isinstance(part, dict) else part for part in content)
+        return "".join(text for text in parts if isinstance(text, str))
+    return content if isinstance(content, str) else ""
 
 
 def _messages(data: Mapping[str, Any]) -> bool:
