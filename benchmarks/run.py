@@ -47,6 +47,7 @@ from environments import (
 )
 from measuring import Core
 from tables import CALLERS, HOP, Book, Figure, Reading
+from upstream import EVENTS
 
 MICROSECONDS: Final = "µs of CPU"
 KINDS: Final = {
@@ -56,6 +57,9 @@ KINDS: Final = {
     "streamed, every request fails over once": (True, True),
 }
 """Whether it is streamed, and whether the first candidate fails."""
+
+PAUSES: Final = {1: 1, 16: 4}
+"""Milliseconds between one chunk and the next, for so many callers, where the provider does not write all at once."""
 
 JSON_READER: Final = "msgspec" if find_spec("msgspec") else "the standard library"
 HTTP_READER: Final = "httptools" if find_spec("httptools") else "h11"
@@ -174,6 +178,16 @@ def wire(bench: Bench) -> Iterator[Figure]:
         yield Figure(part, kind, who, f"{MICROSECONDS} a request", bench.scaled(values), callers=callers)
 
 
+def paced(bench: Bench) -> Iterator[Figure]:
+    """(b) Streams as a model writes them, one chunk after another: each is a read, and a wait, of its own."""
+    part = "Streams over HTTP on loopback, one chunk after another"
+    for callers, pause in PAUSES.items():
+        case = ("streamed, 200 chunks", callers)
+        for _, who, values in contested(bench, [case], CONTESTANTS_ALL, below=f"/every/{pause}"):
+            each = [value / len(EVENTS) for value in bench.scaled(values)]
+            yield Figure(part, "a chunk by itself", who, MICROSECONDS, each, callers=callers)
+
+
 def tls(bench: Bench) -> Iterator[Figure]:
     """(b) The same over TLS, for those who trust whom `SSL_CERT_FILE` names."""
     part = "Over TLS on loopback"
@@ -201,8 +215,9 @@ def contested(
     *,
     hops: bool = False,
     tls: bool = False,
+    below: str = "",
 ) -> Contested:
-    """Let everybody perform every case in every round, one after another."""
+    """Let everybody perform every case in every round, one after another; what they ask lies `below` the origin."""
     readings: dict[tuple[tuple[str, int], str], list[Reading]] = defaultdict(list)
     with upstream(tls=tls) as origin, ExitStack() as stack:
         running = {who.name: it for who in contestants if (it := entered(bench, who, stack)) is not None}
@@ -211,7 +226,7 @@ def contested(
                 if KINDS[case[0]][0] and number % 3:
                     continue  # streams take long, and vary less
                 for name, it in running.items():
-                    reading = performed(bench, origin, case, name, it)
+                    reading = performed(bench, origin + below, case, name, it)
                     if reading is not None and hops:
                         reading = evolve(reading, value=median_hop(origin) * 1e6)
                     if reading is not None:
@@ -331,6 +346,7 @@ PARTS: Final[dict[str, Callable[[Bench], Iterator[Figure]]]] = {
     "router": router,
     "beside": beside,
     "wire": wire,
+    "paced": paced,
     "tls": tls,
     "hop": hop,
     "endurance": endurance,

@@ -3,9 +3,10 @@
     python benchmarks/upstream.py [CERTIFICATE]     prints its port, and ends with its standard input
 
 What lies below ``/bad`` fails with a 503, everything else is answered: with one small completion, or, where the body
-asks for a stream, with 200 events of one word each, every one an HTTP chunk of its own, all written at once. Of a
-request it reads no more than that. ``GET /hops`` tells, in seconds, how long after each refusal's first byte the next
-request came, and forgets them. With the file of a certificate and its key it speaks TLS.
+asks for a stream, with 200 events of one word each, every one an HTTP chunk of its own, all written at once; or one
+every 5 milliseconds below ``/every/5``. Of a request it reads no more than that. ``GET /hops`` tells, in seconds, how
+long after each refusal's first byte the next request came, and forgets them. With the file of a certificate and its key
+it speaks TLS.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import ssl
 import sys
 import time
+from collections.abc import Iterator
 from typing import Final, cast
 
 import measuring
@@ -59,10 +61,11 @@ REFUSAL: Final = whole(
     "503 Service Unavailable", json.dumps({"error": {"message": "overloaded", "type": "server_error"}}).encode()
 )
 STREAM: Final = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    + b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in EVENTS)
-    + b"0\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
+    *(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in EVENTS),
+    b"0\r\n\r\n",
 )
+WHOLE_STREAM: Final = b"".join(STREAM)
 
 
 class Hops:
@@ -120,9 +123,19 @@ class Provider(asyncio.Protocol):
             self._hops.refused_at = time.perf_counter()
             self._transport.write(REFUSAL)
         elif b'"stream":true' in body or b'"stream": true' in body:
-            self._transport.write(STREAM)
+            if path.startswith(b"/every/"):
+                self._write_slowly(iter(STREAM), int(path.split(b"/")[2]) / 1e3)
+            else:
+                self._transport.write(WHOLE_STREAM)
         else:
             self._transport.write(PLAIN)
+
+    def _write_slowly(self, pieces: Iterator[bytes], pause: float) -> None:
+        assert self._transport is not None
+        piece = next(pieces, None)
+        if piece is not None and not self._transport.is_closing():
+            self._transport.write(piece)
+            asyncio.get_running_loop().call_later(pause, self._write_slowly, pieces, pause)
 
 
 async def serve(tls: ssl.SSLContext | None) -> None:

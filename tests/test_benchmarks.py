@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-PARTS = ("wire", "tls", "hop", "router", "beside", "bodies", "streams", "endurance", "startup", "simulation")
+PARTS = ("wire", "tls", "paced", "hop", "router", "beside", "bodies", "streams", "endurance", "startup", "simulation")
 TINY = ("--no-peers", "--rounds=1", "--seconds=0.001", "--requests=440", "--chunks=50", "--rehearsed=6")
 
 pytestmark = pytest.mark.skipif(not BENCHMARKS.exists(), reason="benchmarks do not come with a source distribution")
@@ -46,7 +46,9 @@ def test_every_part_is_measured_and_written_as_it_is_printed(tmp_path: Path) -> 
     assert len(over_http) == 5 * 4 * 3  # contestants, kinds, callers
     over_tls = [figure for figure in figures if figure["part"] == parts[1]]
     assert len(over_tls) == 5 * 2 * 3
-    assert all(figure["median"] > 0 for figure in (*over_http, *over_tls))
+    paced = [figure for figure in figures if figure["part"] == parts[2]]
+    assert len(paced) == 5 * 2
+    assert all(figure["median"] > 0 for figure in (*over_http, *over_tls, *paced))
     for figure in figures:
         assert len(figure["values"]) == 1
         assert figure["median"] == figure["values"][0]
