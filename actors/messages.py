@@ -192,13 +192,15 @@ class Answer:
     """A complete answer as a dialect reads it, in the shape that the endpoint documents.
 
     `tokens` is what it used, as the provider counts or else as we estimate. An answer that is no JSON object (audio, an
-    image, plain text) has an empty `body`, and is `content`, of the type `content_type`.
+    image, plain text) has an empty `body`, and is `content`, of the type `content_type`. `raw` is what `body` was read
+    from, where nothing was changed about it.
     """
 
     body: Mapping[str, Any] = field(repr=False)
     tokens: float | None = None
     content: bytes | None = field(default=None, repr=False)
     content_type: str = "application/json"
+    raw: bytes | None = field(default=None, repr=False, eq=False)
 
 
 @frozen
@@ -206,12 +208,14 @@ class Chunk:
     """One event of a stream: its text (``""`` where there is none) and the whole event.
 
     Of an answer that is no event stream, such as spoken audio, it is a piece as it came: `content`, of `content_type`.
+    `raw` is what `body` was read from, where nothing was changed about it.
     """
 
     text: str
     body: Mapping[str, Any] = field(factory=dict, repr=False)
     content: bytes | None = field(default=None, repr=False)
     content_type: str | None = None
+    raw: str | None = field(default=None, repr=False, eq=False)
 
 
 @frozen

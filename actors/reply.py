@@ -26,6 +26,7 @@ class Reply:
         content, content_type: an answer that is no JSON object, as it came: audio, an image, plain text.
         served_by: the model key that answered.
         attempts: every attempt and refusal on the way, in order; the last one is the one that served.
+        raw: the bytes that `body` was read from; ``None`` where it was translated, or put together from a stream.
 
     """
 
@@ -34,11 +35,12 @@ class Reply:
     attempts: tuple[AttemptRecord, ...]
     content: bytes | None = field(default=None, repr=False)
     content_type: str = "application/json"
+    raw: bytes | None = field(default=None, repr=False, eq=False)
 
     @classmethod
     def of(cls, answer: Answer, served_by: ModelKey, attempts: Sequence[AttemptRecord]) -> Reply:
         """Return what a caller gets of an answer."""
-        return cls(answer.body, served_by, tuple(attempts), answer.content, answer.content_type)
+        return cls(answer.body, served_by, tuple(attempts), answer.content, answer.content_type, answer.raw)
 
     @property
     def text(self) -> str:
@@ -120,32 +122,38 @@ class ReplyStream:
 
     async def __anext__(self) -> Chunk:
         while self._opened is not None:
-            chunk = await self._read(self._opened)
+            chunk = self.at_hand() or await self._wait_for_chunk(self._opened)
             if chunk is not None:
-                self._text.add(chunk.text)
                 return chunk
             if self._take_word(await self._next_word(self._opened.then)):
                 self._text = GrowingText()
                 return Restarted(served_by=self.served_by)
         raise StopAsyncIteration
 
-    async def _read(self, opened: StreamOpened) -> Chunk | None:
+    def at_hand(self) -> Chunk | None:
+        """Return the next chunk without waiting; ``None`` where only `anext` can tell what comes next."""
+        if self._opened is None or trio.current_time() >= self._deadline:
+            return None  # whatever is at hand came too late for this reader
+        try:
+            chunk = self._opened.chunks.receive_nowait()
+        except (trio.WouldBlock, trio.EndOfChannel):
+            return None
+        self._text.add(chunk.text)
+        return chunk
+
+    async def _wait_for_chunk(self, opened: StreamOpened) -> Chunk | None:
         """Return the next chunk, or ``None`` when this candidate sends no more or the deadline has passed.
 
         The deadline ends the attempt, and thereby its channel: it is not watched here, too.
         """
         if trio.current_time() >= self._deadline:
-            return None  # whatever is at hand came too late for this reader
-        try:
-            return opened.chunks.receive_nowait()
-        except trio.WouldBlock:
-            pass
-        except trio.EndOfChannel:
             return None
         try:
-            return await opened.chunks.receive()
+            chunk = await opened.chunks.receive()
         except trio.EndOfChannel:
             return None
+        self._text.add(chunk.text)
+        return chunk
 
     def _take_word(self, word: Word) -> bool:
         """Take in what the router says next; whether it is that another candidate has taken over."""

@@ -1,4 +1,6 @@
-"""The router alone, its provider an instant line: requests, refusals, bodies and streams. A child of `run.py`.
+"""The router alone, its provider an instant line: requests, refusals, bodies, streams, an HTTP client over it.
+
+A child of `run.py`.
 
 It reads one JSON object a line, the name of a case and for how many CPU seconds to perform it, and prints what that
 took. One caller asks one request after another.
@@ -11,17 +13,18 @@ import json
 import pstats
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
 import foreign
+import httpx
 import trio
-from instant import MESSAGES, SULKING, Bodies, Held, LateLine, config, router, usual
+from instant import JSON, MESSAGES, SSE, SULKING, Bodies, Held, LateLine, config, router, usual
 from measuring import Core, Stretch, pin, resident
 from upstream import COMPLETION, EVENTS, WORDS
 
-from understudy import Call
+from understudy import Call, RouterTransport
 
 MANY: Final = (10, 100, 1000)
 AT_ONCE: Final = (128, 1000)
@@ -184,6 +187,43 @@ async def joined_stream(core: Core, seconds: float) -> Told:
         return await repeat(read, seconds, core)
 
 
+async def carried(size: int, core: Core, seconds: float, *, kind: str, mock: bool) -> Told:
+    """Let an HTTP client send and get back bodies of so many bytes through the router, or through a mock transport."""
+    endpoint, request, answer = exchange(size, kind)
+    said = {**request, "model": "m"}
+    over = httpx.MockTransport(lambda _: httpx.Response(200, headers=JSON, content=answer))
+    async with router(config(["good"]), lambda _: Held((answer,))) as it:
+        async with httpx.AsyncClient(transport=over if mock else RouterTransport(it)) as client:
+
+            async def ask() -> int:
+                response = await client.post(f"http://nowhere.example/v1{endpoint}", json=said)
+                assert response.json()["usage"]
+                return 1
+
+            return await repeat(ask, seconds, core)
+
+
+async def carried_stream(core: Core, seconds: float, *, mock: bool) -> Told:
+    """Let an HTTP client read streams through the router, or through a mock transport."""
+    said = {"model": "m", "messages": MESSAGES, "stream": True}
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for event in EVENTS:
+            yield event
+
+    over = httpx.MockTransport(lambda _: httpx.Response(200, headers=SSE, content=pieces()))
+    async with router(config(["good"])) as it:
+        async with httpx.AsyncClient(transport=over if mock else RouterTransport(it)) as client:
+
+            async def read() -> int:
+                async with client.stream("POST", "http://nowhere.example/v1/chat/completions", json=said) as response:
+                    lines = [line async for line in response.aiter_lines() if line.startswith("data: {")]
+                assert all(json.loads(line[6:])["choices"] for line in lines)
+                return len(lines)
+
+            return await repeat(read, seconds, core)
+
+
 Case = Callable[[Core, float], Awaitable[Told]]
 
 REQUESTS: Final[dict[str, Case]] = {
@@ -205,7 +245,17 @@ STREAMS: Final[dict[str, Case]] = {
     "all in one piece": joined_stream,
     **{f"a piece each, translated from {name.title()}'s": partial(streamed_by, name) for name in foreign.STREAMS},
 }
-CASES: Final = REQUESTS | BODIES | STREAMS
+CARRIED_KINDS: Final = ("conversation", "embeddings")
+CARRIED: Final[dict[str, Case]] = {
+    **{
+        f"{name}, {kind}, {over}": partial(carried, size, kind=kind, mock=over == "mock")
+        for name, size in SIZES.items()
+        for kind in CARRIED_KINDS
+        for over in ("mock", "the router")
+    },
+    **{f"a chunk, {over}": partial(carried_stream, mock=over == "mock") for over in ("mock", "the router")},
+}
+CASES: Final = REQUESTS | BODIES | STREAMS | CARRIED
 
 
 class Counted(Held):

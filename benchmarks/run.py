@@ -31,7 +31,7 @@ from typing import Any, Final
 
 import httpx
 import trio
-from alone import BODIES, MANY, REQUESTS, SIZES, STREAMS
+from alone import BODIES, CARRIED, CARRIED_KINDS, MANY, REQUESTS, SIZES, STREAMS
 from alone import KINDS as KINDS_OF_BODIES
 from alone import profile as profile_alone
 from attrs import evolve, field, frozen
@@ -46,7 +46,7 @@ from environments import (
     python_for,
 )
 from measuring import Core
-from tables import CALLERS, HOP, Book, Figure, Reading
+from tables import CALLERS, HOP, Book, Figure, Reading, number
 from upstream import EVENTS
 
 MICROSECONDS: Final = "µs of CPU"
@@ -168,6 +168,18 @@ def streams(bench: Bench) -> Iterator[Figure]:
         "its text included",
     )
     yield Figure(part, "the first chunk, from the provider to the reader", OURS, "µs", [told["first"] * 1e6])
+
+
+def carried(bench: Bench) -> Iterator[Figure]:
+    """(g) What an HTTP client takes over the router, as SDKs use it, beside the same client over a mock transport."""
+    part = "An HTTP client of httpx's over RouterTransport, the router alone behind it"
+    took = alone(bench, list(CARRIED))
+    for what in (*(f"{size}, {kind}" for size in SIZES for kind in CARRIED_KINDS), "a chunk"):
+        unit = MICROSECONDS if what == "a chunk" else f"{MICROSECONDS} a request"
+        bare, through = took[f"{what}, mock"], took[f"{what}, the router"]
+        added = statistics.median(through) - statistics.median(bare)
+        yield Figure(part, f"{what}: over a mock transport", OURS, unit, bare)
+        yield Figure(part, f"{what}: over the router", OURS, unit, through, f"{number(added)} more")
 
 
 def wire(bench: Bench) -> Iterator[Figure]:
@@ -354,6 +366,7 @@ PARTS: Final[dict[str, Callable[[Bench], Iterator[Figure]]]] = {
     "simulation": simulation,
     "bodies": bodies,
     "streams": streams,
+    "carried": carried,
 }
 
 
@@ -404,7 +417,7 @@ def arguments() -> argparse.Namespace:
 def profile(args: argparse.Namespace) -> None:
     """Print where the time of one case goes, of the router alone or over HTTP."""
     over_http = {f"{kind}, {callers} at once": (kind, callers) for kind in KINDS for callers in CALLERS}
-    if args.profile in REQUESTS | BODIES | STREAMS:
+    if args.profile in REQUESTS | BODIES | STREAMS | CARRIED:
         profile_alone(args.profile, args.seconds * 5)
     elif args.profile in over_http:
         with upstream() as origin, child(CONTESTANTS / "understudy_router.py") as it:
@@ -412,7 +425,7 @@ def profile(args: argparse.Namespace) -> None:
             it.ask({**asked, "seconds": args.seconds * 5, "profile": True})
             print(it.said())
     else:
-        known = "\n".join(f"  {case}" for case in [*REQUESTS, *BODIES, *STREAMS, *over_http])
+        known = "\n".join(f"  {case}" for case in [*REQUESTS, *BODIES, *STREAMS, *CARRIED, *over_http])
         raise SystemExit(f"the cases are\n{known}")
 
 

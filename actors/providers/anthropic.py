@@ -64,7 +64,7 @@ class AnthropicDialect:
         except Unreadable as exc:
             return malformed(headers, body, str(exc))
         # To count tokens uses none.
-        return Answer(data, 0.0 if call.endpoint == COUNT else tokens_of(data.get("usage")))
+        return Answer(data, 0.0 if call.endpoint == COUNT else tokens_of(data.get("usage")), raw=body)
 
     def reader(self, call: Call, headers: Mapping[str, str]) -> StreamReader:
         """Return a reader for one stream."""

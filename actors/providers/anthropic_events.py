@@ -130,7 +130,7 @@ class MessageReader:
         text = self._take(kind_of(event, data), data)
         if self.closed and not self._message:
             return malformed(self._headers, b"", "the stream has no message")
-        return Chunk(text, data)
+        return Chunk(text, data, raw=event.data)
 
     def _take(self, kind: object, data: Mapping[str, Any]) -> str:
         """Keep what an event says, and return the text that it brings."""

@@ -90,12 +90,12 @@ def native_answer(call: Call, headers: Mapping[str, str], body: bytes) -> Answer
         return malformed(headers, body, "the answer is an error")
     if method_of(call) in (GENERATE, STREAM) and not data.get("candidates") and not blocked_by(data):
         return malformed(headers, body, "the answer has no candidates")
-    return Answer(data, _used(data))
+    return Answer(data, _used(data), raw=body)
 
 
-def native_chunk(data: Mapping[str, Any]) -> Chunk:
-    """Return an event with the text of its first candidate."""
-    return Chunk("".join(_texts(candidate) for place, candidate in _candidates(data) if place == 0), data)
+def native_chunk(data: Mapping[str, Any], raw: str | None = None) -> Chunk:
+    """Return an event with the text of its first candidate; `raw` is how the provider wrote it."""
+    return Chunk("".join(_texts(candidate) for place, candidate in _candidates(data) if place == 0), data, raw=raw)
 
 
 @define
@@ -168,7 +168,7 @@ class NativeReader:
         self._said |= {name: value for name, value in data.items() if name != "candidates"}
         for place, candidate in _candidates(data):
             self._add(self._candidates.setdefault(place, _Candidate()), candidate)
-        return native_chunk(data)
+        return native_chunk(data, text)
 
     def answer(self) -> Answer:
         """Return the whole, as far as it has come."""

@@ -62,7 +62,7 @@ class OpenAIDialect:
             return malformed(headers, body, "the answer is an error")
         if call.endpoint == CHAT and not _messages(data):
             return malformed(headers, body, "the answer has no choices")
-        return Answer(data, used_tokens(data))
+        return Answer(data, used_tokens(data), raw=body)
 
     def reader(self, call: Call, headers: Mapping[str, str]) -> StreamReader:
         """Return a reader for one stream of chunks, or of events."""
@@ -117,10 +117,10 @@ class ChatStreamReader:
             return None if self.closed else malformed(self._headers, b"", "the stream has no choices")
         chunk = read_json(data)
         failure = self._fault(chunk, event)
-        return self.take(chunk) if failure is None else failure
+        return self.take(chunk, data) if failure is None else failure
 
-    def take(self, chunk: Mapping[str, Any]) -> Chunk:
-        """Take in one chunk, whoever wrote it."""
+    def take(self, chunk: Mapping[str, Any], raw: str | None = None) -> Chunk:
+        """Take in one chunk, whoever wrote it; `raw` is how, if the provider did."""
         text, choices = "", chunk.get("choices")
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
@@ -130,7 +130,7 @@ class ChatStreamReader:
         for name in HEAD:
             if name in chunk:
                 self._head[name] = chunk[name]
-        return Chunk(text, chunk)
+        return Chunk(text, chunk, raw=raw)
 
     def _fault(self, chunk: Any, event: SSEEvent) -> Failure | None:
         """Say what is wrong with an event, if anything is."""

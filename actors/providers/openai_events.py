@@ -78,7 +78,7 @@ class EventReader:
             self.closed = True
         text = self._take(kind, data)
         self.started = self.started or self.closed or bool(text) or _is_content(kind, data)
-        return Chunk(text, data)
+        return Chunk(text, data, raw=event.data)
 
     def answer(self) -> Answer:
         """Return the whole: what the last event holds of it, or the choices put together."""

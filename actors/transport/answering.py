@@ -31,7 +31,19 @@ def whole(reply: Reply) -> tuple[dict[str, str], bytes]:
     told = {**said_of(reply.attempts), SERVED_BY: _name(reply.served_by)}
     if reply.content is not None:
         return {**told, "content-type": reply.content_type}, reply.content
-    return {**told, "content-type": JSON_TYPE}, write_json(reply.body).encode()
+    return {**told, "content-type": JSON_TYPE}, _body(reply)
+
+
+def _body(reply: Reply) -> bytes:
+    """Return the body as the provider wrote it, or write it.
+
+    To write embeddings of 1 MB takes fifteen times as long as to read them (``benchmarks/run.py --only carried``).
+    """
+    raw = reply.raw
+    # JSON in UTF-8 that begins at once has no zero byte; what is in another encoding has one here.
+    if raw is not None and raw.startswith(b"{") and b"\0" not in raw[:4]:
+        return raw
+    return write_json(reply.body).encode()
 
 
 def stream_head(served_by: ModelKey, attempts: Iterable[AttemptRecord], first: Chunk | None) -> dict[str, str]:
@@ -48,12 +60,16 @@ def said_of(attempts: Iterable[AttemptRecord], serving: ModelKey | None = None) 
     return {ATTEMPTS: ", ".join(said)} if said else {}
 
 
-def write_event(body: Mapping[str, Any], dialect: str, endpoint: str) -> bytes:
-    """Write an event of a stream, named where the dialect names its events: they say by their type what they are."""
-    kind = body.get("type")
+def write_event(chunk: Chunk, dialect: str, endpoint: str) -> bytes:
+    """Write an event of a stream, named where the dialect names its events: they say by their type what they are.
+
+    Its data are written as the provider wrote them, if that is one line to everybody.
+    """
+    kind, raw = chunk.body.get("type"), chunk.raw
     names = dialect != "gemini" and endpoint not in ENDS_WITH_DONE
     name = f"event: {kind}\n" if names and isinstance(kind, str) and kind.isprintable() else ""
-    return f"{name}data: {write_json(body)}\n\n".encode()
+    data = raw if raw is not None and len(raw.splitlines()) == 1 else write_json(chunk.body)
+    return f"{name}data: {data}\n\n".encode()
 
 
 def last_event(endpoint: str) -> bytes:

@@ -7,13 +7,13 @@ key is a dummy and goes nowhere, and neither does the query, in which some SDKs 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from attrs import field, frozen
 
 from ..messages import Call, FormPart, dialect_of
+from ..providers.json_reader import load_json
 from ..providers.outgoing import SPEECH
 from .forms import BadForm, read_form
 from .places import Place
@@ -126,7 +126,7 @@ def _form(kind: str, content: bytes) -> tuple[FormPart, ...]:
 
 def _json(content: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(content)
+        body = load_json(content)
     except (ValueError, RecursionError) as exc:
         raise NotCarried(f"the body of the request is not JSON ({exc})") from None
     if not isinstance(body, dict):

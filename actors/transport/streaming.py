@@ -47,10 +47,11 @@ class EventBody:
             raise self._error
         if self._ended:
             raise StopAsyncIteration
-        first, self._first = self._first, None
-        if first is not None:
-            return self._write(first)
         assert self._reading is None, "a stream is read by one task at a time"
+        first, self._first = self._first, None
+        at_hand = first or self._stream.at_hand()
+        if at_hand is not None:
+            return self._write(at_hand)
         quiet = math.inf if self._asked.quiet is None else self._asked.quiet
         try:
             with trio.move_on_after(quiet) as self._reading:
@@ -105,4 +106,4 @@ class EventBody:
     def _write(self, chunk: Chunk) -> bytes:
         if chunk.content is not None:
             return chunk.content
-        return write_event(chunk.body, self._asked.dialect, self._asked.place.endpoint)
+        return write_event(chunk, self._asked.dialect, self._asked.place.endpoint)

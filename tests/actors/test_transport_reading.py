@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import doctest
+import json
 import subprocess
 import sys
+from typing import Any
 
 import httpx
 import pytest
@@ -14,17 +16,21 @@ from hypothesis import strategies as st
 from understudy import (
     AllCandidatesFailed,
     AttemptRecord,
+    Chunk,
     Failure,
     FormPart,
     ModelKey,
     Outcome,
     Reason,
     Refusal,
+    Reply,
     RequestRejected,
     Scope,
 )
 from understudy.actors.providers.outgoing import write_form
+from understudy.actors.providers.sse import SSEParser
 from understudy.actors.transport import forms, places
+from understudy.actors.transport.answering import whole, write_event
 from understudy.actors.transport.forms import BadForm, read_form
 from understudy.actors.transport.places import Place
 from understudy.actors.transport.telling import tell
@@ -120,6 +126,56 @@ def test_httpx2_is_not_brought_along() -> None:
 @pytest.mark.parametrize("module", [forms, places])
 def test_the_examples_in_the_docstrings_are_true(module: object) -> None:
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
+
+
+values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(st.text(max_size=5), values, max_size=4),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]),
+    st.booleans(),
+    st.sampled_from([None, 0, 3]),
+    st.sampled_from(["", " ", "\n\n"]),
+)
+def test_a_body_is_handed_on_as_the_provider_wrote_it(
+    body: dict[str, Any], encoding: str, in_ascii: bool, indent: int | None, before: str
+) -> None:
+    raw = (before + json.dumps(body, ensure_ascii=in_ascii, indent=indent)).encode(encoding, "surrogatepass")
+    reply = Reply(json.loads(raw), KEY, (), raw=raw)
+    _, written = whole(reply)
+    assert json.loads(written.decode("utf-8", "surrogatepass")) == body
+    if encoding == "utf-8" and not before:
+        assert written == raw
+    _, made_up = whole(Reply(body, KEY, ()))
+    assert json.loads(made_up.decode()) == body
+
+
+@given(
+    st.dictionaries(st.text(max_size=5), values, max_size=4),
+    st.sampled_from(["message_start", "ping", "two\nlines", 3, None]),
+    st.booleans(),
+    st.sampled_from([None, 0, 3]),
+)
+def test_an_event_is_handed_on_as_the_provider_wrote_it(
+    fields: dict[str, Any], kind: object, in_ascii: bool, indent: int | None
+) -> None:
+    body = {**fields, "type": kind}
+    raw = json.dumps(body, ensure_ascii=in_ascii, indent=indent).encode("utf-8", "replace").decode()
+    body = json.loads(raw)
+    for chunk in (Chunk("", body, raw=raw), Chunk("", body)):
+        written = write_event(chunk, "anthropic", "/messages")
+        (event,) = SSEParser().feed(written)
+        assert json.loads(event.data) == body
+        assert event.event == (kind if isinstance(kind, str) and "\n" not in kind else "message")
+        # There are readers to whom much ends a line that the standard does not know as an end.
+        assert len(written.decode().splitlines()) == written.count(b"\n")
+        if chunk.raw is not None and len(raw.splitlines()) == 1:
+            assert event.data == raw
 
 
 def turn(reason: Reason | Refusal) -> AttemptRecord:

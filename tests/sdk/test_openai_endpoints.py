@@ -87,6 +87,22 @@ def test_embeddings_are_typed(sdk: Sdk) -> None:
     perform(scene, scripts=[[Status(200, body)]])
 
 
+def test_what_the_provider_wrote_arrives_byte_by_byte() -> None:
+    choice = b'{ "index":0, "message" : {"role":"assistant","content":"na\xc3\xafve"}, "score": 1.10E+2 }'
+    whole = b'{"choices":[' + choice + b'], "usage":{"total_tokens" : 3}}'
+    events = [b"data: " + whole.replace(b'"message"', b'"delta"') + b"\n\n", b"data: [DONE]\n\n"]
+
+    async def scene(it: Cast) -> None:
+        async with httpx.AsyncClient(transport=RouterTransport(it.router), base_url="http://any.example/v1") as client:
+            asked = {"model": "first", "messages": HELLO}
+            assert (await client.post("/chat/completions", json=asked)).content == whole
+            streamed = await client.post("/chat/completions", json={**asked, "stream": True})
+            assert streamed.content == b"".join(events)
+
+    kind = {"content-type": "application/json"}
+    perform(scene, scripts=[[Status(500), Status(500)], [Status(200, whole, kind), Events(events)]])
+
+
 def test_responses_are_typed_after_a_fallback(sdk: Sdk) -> None:
     async def scene(it: Cast) -> None:
         async with sdk(it.router) as client:
