@@ -192,15 +192,17 @@ async def carried(size: int, core: Core, seconds: float, *, kind: str, mock: boo
     endpoint, request, answer = exchange(size, kind)
     said = {**request, "model": "m"}
     over = httpx.MockTransport(lambda _: httpx.Response(200, headers=JSON, content=answer))
-    async with router(config(["good"]), lambda _: Held((answer,))) as it:
-        async with httpx.AsyncClient(transport=over if mock else RouterTransport(it)) as client:
+    async with (
+        router(config(["good"]), lambda _: Held((answer,))) as it,
+        httpx.AsyncClient(transport=over if mock else RouterTransport(it)) as client,
+    ):
 
-            async def ask() -> int:
-                response = await client.post(f"http://nowhere.example/v1{endpoint}", json=said)
-                assert response.json()["usage"]
-                return 1
+        async def ask() -> int:
+            response = await client.post(f"http://nowhere.example/v1{endpoint}", json=said)
+            assert response.json()["usage"]
+            return 1
 
-            return await repeat(ask, seconds, core)
+        return await repeat(ask, seconds, core)
 
 
 async def carried_stream(core: Core, seconds: float, *, mock: bool) -> Told:
@@ -212,16 +214,18 @@ async def carried_stream(core: Core, seconds: float, *, mock: bool) -> Told:
             yield event
 
     over = httpx.MockTransport(lambda _: httpx.Response(200, headers=SSE, content=pieces()))
-    async with router(config(["good"])) as it:
-        async with httpx.AsyncClient(transport=over if mock else RouterTransport(it)) as client:
+    async with (
+        router(config(["good"])) as it,
+        httpx.AsyncClient(transport=over if mock else RouterTransport(it)) as client,
+    ):
 
-            async def read() -> int:
-                async with client.stream("POST", "http://nowhere.example/v1/chat/completions", json=said) as response:
-                    lines = [line async for line in response.aiter_lines() if line.startswith("data: {")]
-                assert all(json.loads(line[6:])["choices"] for line in lines)
-                return len(lines)
+        async def read() -> int:
+            async with client.stream("POST", "http://nowhere.example/v1/chat/completions", json=said) as response:
+                lines = [line async for line in response.aiter_lines() if line.startswith("data: {")]
+            assert all(json.loads(line[6:])["choices"] for line in lines)
+            return len(lines)
 
-            return await repeat(read, seconds, core)
+        return await repeat(read, seconds, core)
 
 
 Case = Callable[[Core, float], Awaitable[Told]]

@@ -46,7 +46,8 @@ from environments import (
     python_for,
 )
 from measuring import Core
-from tables import CALLERS, HOP, Book, Figure, Reading, number
+from tables import CALLERS, HOP, Book, Figure, Reading
+from tables import number as rounded
 from upstream import EVENTS
 
 MICROSECONDS: Final = "µs of CPU"
@@ -179,7 +180,7 @@ def carried(bench: Bench) -> Iterator[Figure]:
         bare, through = took[f"{what}, mock"], took[f"{what}, the router"]
         added = statistics.median(through) - statistics.median(bare)
         yield Figure(part, f"{what}: over a mock transport", OURS, unit, bare)
-        yield Figure(part, f"{what}: over the router", OURS, unit, through, f"{number(added)} more")
+        yield Figure(part, f"{what}: over the router", OURS, unit, through, f"{rounded(added)} more")
 
 
 def wire(bench: Bench) -> Iterator[Figure]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-PARTS = ("wire", "tls", "paced", "hop", "router", "beside", "bodies", "streams", "carried", "endurance", "startup", "simulation")
+OVER_HTTP = ("wire", "tls", "paced", "hop")
+PARTS = (*OVER_HTTP, "router", "beside", "bodies", "streams", "carried", "endurance", "startup", "simulation")
 TINY = ("--no-peers", "--rounds=1", "--seconds=0.001", "--requests=440", "--chunks=50", "--rehearsed=6")
 
 pytestmark = pytest.mark.skipif(not BENCHMARKS.exists(), reason="benchmarks do not come with a source distribution")

@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 from urllib.parse import quote
 
 from ..identity import ModelKey
@@ -37,7 +37,8 @@ def whole(reply: Reply) -> tuple[dict[str, str], bytes]:
 def _body(reply: Reply) -> bytes:
     """Return the body as the provider wrote it, or write it.
 
-    To write embeddings of 1 MB takes fifteen times as long as to read them (``benchmarks/run.py --only carried``).
+    To write embeddings takes ten times as long as all else that the router does for them (``benchmarks/run.py --only
+    carried``).
     """
     raw = reply.raw
     # JSON in UTF-8 that begins at once has no zero byte; what is in another encoding has one here.

@@ -61,7 +61,7 @@ def open_router(
 class AsyncioStream(StreamRead):
     """A reply as it is written, read from asyncio: an async iterator of `Chunk`. Made by `AsyncioRouter.stream`.
 
-    What a `ReplyStream` has, this has. Leaving its ``async with`` (or `aclose`) closes the provider's connection. A
+    What a `ReplyStream` tells of itself, this tells. Leaving its ``async with`` (or `aclose`) closes the provider's connection. A
     chunk is not lost when the task that waits for it is cancelled: the next one to ask gets it.
     """
 

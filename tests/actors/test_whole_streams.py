@@ -106,6 +106,31 @@ def test_a_deadline_covers_the_whole_stream(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_at_hand_comes_too_late_for_whose_time_is_up(seed: int) -> None:
+    provider = by_host(a=words(*"abcdefghij", pause=0))
+    read: list[tuple[float, str]] = []
+
+    async def play() -> None:
+        async with (
+            open_router(config(entry("a")), transport=provider) as router,
+            router.stream("a", HELLO, timeout=2.5) as stream,
+        ):
+            await trio.sleep(0.5)
+            with pytest.raises(DeadlineExceeded):
+                async for chunk in stream:
+                    read.append((trio.current_time(), chunk.text))
+                    at_hand = stream.at_hand()
+                    assert at_hand is not None
+                    read.append((trio.current_time(), at_hand.text))
+                    await trio.sleep(1)
+            assert trio.current_time() == 2.5
+            assert stream.at_hand() is None
+
+    run(play, seed=seed)
+    assert read == [(0.5, ""), (0.5, "a"), (1.5, "b"), (1.5, "c")]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_probe_is_over_at_the_first_content_but_incidents_are_counted_on(seed: int) -> None:
     def script(received: Received) -> Deal:
         if received.body.get("stream"):
