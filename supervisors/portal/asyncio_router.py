@@ -61,8 +61,8 @@ def open_router(
 class AsyncioStream(StreamRead):
     """A reply as it is written, read from asyncio: an async iterator of `Chunk`. Made by `AsyncioRouter.stream`.
 
-    What a `ReplyStream` tells of itself, this tells. Leaving its ``async with`` (or `aclose`) closes the provider's connection. A
-    chunk is not lost when the task that waits for it is cancelled: the next one to ask gets it.
+    What a `ReplyStream` tells of itself, this tells. Leaving its ``async with`` (or `aclose`) closes the provider's
+    connection. A chunk is not lost when the task that waits for it is cancelled: the next one to ask gets it.
     """
 
     def __init__(self, errand: LoopErrand) -> None:

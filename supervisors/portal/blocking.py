@@ -54,7 +54,8 @@ def open_blocking(
 class BlockingStream(StreamRead):
     """A reply as it is written, read by a thread: an iterator of `Chunk`. Made by `BlockingRouter.stream`.
 
-    What a `ReplyStream` tells of itself, this tells. Leaving its ``with`` (or `close`) closes the provider's connection.
+    What a `ReplyStream` tells of itself, this tells. Leaving its ``with`` (or `close`) closes the provider's
+    connection.
     """
 
     def __init__(self, errand: ThreadErrand) -> None:
