@@ -148,15 +148,16 @@ def recovered_meanwhile_and_not_asked() -> list[Patch]:
 @bug("journeys", "a reader is handed what came before its deadline after it", DEADLINE)
 def chunks_past_the_deadline() -> list[Patch]:
     def make(original: Any) -> Any:
-        async def read(self: ReplyStream, opened: Any) -> Any:
+        def at_hand(self: ReplyStream) -> Any:
+            deadline, self._deadline = self._deadline, math.inf
             try:
-                return opened.chunks.receive_nowait()
-            except (trio.WouldBlock, trio.EndOfChannel):
-                return await original(self, opened)
+                return original(self)
+            finally:
+                self._deadline = deadline
 
-        return read
+        return at_hand
 
-    return [(ReplyStream, "_read", make)]
+    return [(ReplyStream, "at_hand", make)]
 
 
 @bug("journeys", "a saturated candidate is not waited for", NEEDLESS)
