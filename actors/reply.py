@@ -146,11 +146,11 @@ class ReplyStream:
 
         The deadline ends the attempt, and thereby its channel: it is not watched here, too.
         """
-        if trio.current_time() >= self._deadline:
-            return None
         try:
             chunk = await opened.chunks.receive()
         except trio.EndOfChannel:
+            return None
+        if trio.current_time() >= self._deadline:
             return None
         self._text.add(chunk.text)
         return chunk

@@ -131,6 +131,27 @@ def test_what_is_at_hand_comes_too_late_for_whose_time_is_up(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_a_chunk_that_comes_at_the_deadline_comes_too_late(seed: int) -> None:
+    provider = by_host(a=words(*"abcdefghij", pause=0.5))
+    read: list[float] = []
+
+    async def play() -> None:
+        async with (
+            open_router(config(entry("a")), transport=provider) as router,
+            router.stream("a", HELLO, timeout=3) as stream,
+        ):
+            for _ in range(4):
+                await anext(stream)
+                read.append(trio.current_time())
+            with pytest.raises(DeadlineExceeded):
+                await anext(stream)
+            assert trio.current_time() == 3
+
+    run(play, seed=seed)
+    assert read == [1.5, 1.5, 2, 2.5]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_probe_is_over_at_the_first_content_but_incidents_are_counted_on(seed: int) -> None:
     def script(received: Received) -> Deal:
         if received.body.get("stream"):
