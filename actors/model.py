@@ -197,7 +197,7 @@ class ModelActor:
         """Admit whoever waits and can go, first come first served; send on whoever waits in vain."""
         part = self.part
         while part.queue:
-            held = part.queue[0]
+            held = part.queue.first
             if self._see_off(held, now):
                 part.queue.popleft()
             elif part.obstacle(now, held.attempt.demand.tokens, first_in_line=True) is None:
@@ -225,7 +225,7 @@ class ModelActor:
         obstacle = self.part.obstacle(now, 0.0, first_in_line=True)
         if obstacle is None:
             return
-        for held in [held for held in self.part.queue if not self._may_queue(held, obstacle)]:
+        for held in [held for held in self.part.queue.in_doubt(obstacle) if not self._may_queue(held, obstacle)]:
             self.part.queue.remove(held)
             self._record(now, Kind.UNQUEUED, held.attempt, reason=obstacle.refusal)
             self._refuse(held, obstacle, now)
@@ -234,7 +234,7 @@ class ModelActor:
         """When there is something to do although no message comes."""
         times = [held.attempt.not_before for held in self.part.held_back]
         if self.part.queue:
-            head = self.part.queue[0].attempt
+            head = self.part.queue.first.attempt
             obstacle = self.part.obstacle(now, head.demand.tokens, first_in_line=True)
             if obstacle is None:
                 times.append(now)

@@ -11,7 +11,7 @@ Nobody but the performer changes a part. `status`, `obstacle` and `notice` are r
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import Counter
 from enum import StrEnum
 from typing import Final
 
@@ -24,6 +24,7 @@ from .identity import ModelKey
 from .mailbox import Mailbox
 from .messages import Attempt, Failed, ModelMessage, Refusal, Refused, Ticket
 from .policy import Policy
+from .queue import Queue
 from .values import value
 
 DISTRUST_COOLDOWN: Final = 60.0
@@ -93,6 +94,7 @@ class Held:
 
     It is being looked at, or waits (in the queue, or held back for a second try), or has a `ticket` and is on its
     way. `attended`: somebody is at work on it, or the report on that is in the mailbox; `ended`: that was taken out.
+    `place` is the queue's own: which of all that ever waited there it is.
     """
 
     attempt: Attempt
@@ -100,6 +102,7 @@ class Held:
     opened: bool = False
     attended: bool = False
     ended: bool = False
+    place: int = 0
 
     def crashed(self, *, executed: bool) -> Failed:
         """Return the answer to an attempt over which, or under which, its actor crashed."""
@@ -150,7 +153,7 @@ class Part:
         self._max_retry_after = max_retry_after
         self.bucket = TokenBucket(limits, now)
         self.cooldown = Cooldown(policy, max_retry_after=max_retry_after)
-        self.queue: deque[Held] = deque()
+        self.queue = Queue(limits.tpm or math.inf)  # nobody reserves more than a whole minute's
         self.held_back: list[Held] = []
         self.open: dict[int, Held] = {}
         self.handling: ModelMessage | None = None
@@ -175,13 +178,11 @@ class Part:
                 return Obstacle(Refusal.PROBING)
         if first_in_line or not self.queue:
             return _limit_reached(self.bucket.blocked(now, tokens))
-        minute = self.limits.tpm or math.inf  # as for this one: nobody reserves more than a whole minute's
-        ahead = sum(min(held.attempt.demand.tokens, minute) for held in self.queue)
-        wait = self.bucket.blocked(now, tokens, ahead=len(self.queue), tokens_ahead=ahead)
+        wait = self.bucket.blocked(now, tokens, ahead=len(self.queue), tokens_ahead=self.queue.tokens)
         if wait is not None:
             return _limit_reached(wait)
         # There is room for all that wait and this one, yet they wait: then so must it.
-        return self.obstacle(now, self.queue[0].attempt.demand.tokens, first_in_line=True)
+        return self.obstacle(now, self.queue.first.attempt.demand.tokens, first_in_line=True)
 
     def notice(self, now: float) -> Obstacle | None:
         """Say until when this candidate cools: a notice at the door, by which it refuses whoever would not wait.
@@ -225,10 +226,11 @@ class Part:
     def holds_together(self, now: float) -> bool:
         """Whether bucket, cooldown and ledger agree with themselves and with each other."""
         tickets = [held.ticket for held in self.open.values() if held.ticket is not None]
-        waiting = [*self.queue, *self.held_back]
+        waiting: list[Held] = [*self.queue, *self.held_back]
         return (
             self.bucket.holds_together(now)
             and self.cooldown.holds_together(now)
+            and self.queue.holds_together()
             and len(tickets) == self.bucket.in_flight
             and all(self.open.get(held.attempt.id) is held and held.ticket is None for held in waiting)
         )

@@ -28,6 +28,7 @@ from understudy import Call, RouterTransport
 
 MANY: Final = (10, 100, 1000)
 AT_ONCE: Final = (128, 1000)
+PLACES: Final = 64
 SIZES: Final = {"1 KB": 1_000, "50 KB": 50_000, "1 MB": 1_000_000}
 TRANSLATED: Final = {"conversation with Anthropic": "anthropic", "conversation with Gemini": "gemini"}
 KINDS: Final = ("conversation", *TRANSLATED, "image", "embeddings")
@@ -84,8 +85,13 @@ async def idle_keys(count: int, core: Core, seconds: float) -> Told:
     return await requests(conf, 1, core, seconds)
 
 
-async def at_once(count: int, core: Core, seconds: float) -> Told:
-    """Let so many callers ask one request after another, whose answers come late and in no order."""
+async def at_once(count: int, core: Core, seconds: float, *, places: int = 0) -> Told:
+    """Let so many callers ask one request after another, whose answers come late and in no order.
+
+    With `places` that many are let in at a time, and all others wait for them.
+    """
+    conf = config(["good"])
+    conf["model_list"][0] |= {"max_parallel": places, "max_queued": 0}
     warm, over = trio.Event(), trio.Event()
     done, began = 0, 0.0
 
@@ -99,7 +105,7 @@ async def at_once(count: int, core: Core, seconds: float) -> Told:
             if began and time.process_time() - began > seconds:
                 over.set()
 
-    async with router(config(["good"]), line=LateLine) as it, trio.open_nursery() as nursery:
+    async with router(conf, line=LateLine) as it, trio.open_nursery() as nursery:
         for _ in range(count):
             nursery.start_soon(keep_asking)
         await warm.wait()
@@ -235,6 +241,7 @@ REQUESTS: Final[dict[str, Case]] = {
     "one fallback": partial(requests, config(["bad", "good"]), 2),
     "one fallback, no two errors alike": partial(requests, config(["odd", "good"]), 2),
     **{f"{count} at once, answered late": partial(at_once, count) for count in AT_ONCE},
+    **{f"{count} at once, {PLACES} let in": partial(at_once, count, places=PLACES) for count in AT_ONCE},
     **{f"one of {count} keys": partial(idle_keys, count) for count in MANY},
     **{f"{count - 1} refusals": partial(refusals, count) for count in MANY},
 }

@@ -9,6 +9,7 @@ from ...actors.bucket import Gauge, TokenBucket, Wait, _Entry
 from ...actors.itinerary import Itinerary
 from ...actors.model import ModelActor
 from ...actors.part import Part
+from ...actors.queue import Queue
 from .bug import CONSERVATION, DEADLINE, ISOLATION, NEEDLESS, ORDER, RATE, Patch, bug, instead
 
 
@@ -163,10 +164,16 @@ def the_last_waited_for() -> list[Patch]:
 @bug("limits", "whoever came last is let in first", ORDER)
 def last_come_first_served() -> list[Patch]:
     def make(original: Any) -> Any:
+        def reverse(queue: Queue) -> None:
+            waiting = list(queue)
+            queue.clear()
+            for held in reversed(waiting):
+                queue.append(held)
+
         def pump(self: ModelActor, now: float) -> None:
-            self.part.queue.reverse()
+            reverse(self.part.queue)
             original(self, now)
-            self.part.queue.reverse()
+            reverse(self.part.queue)
 
         return pump
 

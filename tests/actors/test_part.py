@@ -201,7 +201,7 @@ def test_a_part_holds_together_only_if_ledger_bucket_and_queue_agree() -> None:
     queue(it, 2)
     assert it.holds_together(0.0)
 
-    for spoil in ("ticket", "ledger", "stranger", "queued with a ticket", "bucket", "cooldown"):
+    for spoil in ("ticket", "ledger", "stranger", "queued with a ticket", "queue", "bucket", "cooldown"):
         it = part(rpm=9)
         going, waiting = admit(it, 1, 0.0), queue(it, 2)
         match spoil:
@@ -213,6 +213,8 @@ def test_a_part_holds_together_only_if_ledger_bucket_and_queue_agree() -> None:
                 it.held_back.append(held(3))
             case "queued with a ticket":
                 going.ticket, waiting.ticket = None, going.ticket
+            case "queue":
+                it.queue._tokens = 7
             case "bucket":
                 it.bucket._permits.clear()
             case "cooldown":

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -12,6 +17,22 @@ from understudy import AllCandidatesFailed, Fact, Kind, Reply, Router, RouterOve
 from .virtual import HELLO, Deal, Provider, Received, config, entry, fail, run
 
 SEEDS = range(30)
+
+
+@contextmanager
+def counted_calls() -> Iterator[Counter[str]]:
+    """Count the calls of functions and methods that are made here: steps, where time would depend on the machine."""
+    calls = Counter[str]()
+
+    def count(_: FrameType, event: str, __: object) -> None:
+        calls[event] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(before)
 
 
 def most_in_a_minute(times: list[float]) -> int:
@@ -70,6 +91,29 @@ def test_with_nobody_else_they_wait_in_the_order_in_which_they_came(seed: int, l
     assert len({received.body["user"] for received in provider.log}) == 35
     queued = [fact.attempt for fact in facts if fact.kind is Kind.QUEUED]
     assert queued == [fact.attempt for fact in facts if fact.kind is Kind.ADMITTED][-len(queued) :]
+
+
+@pytest.mark.parametrize("limit", [{"max_parallel": 1}, {"tpm": 100}])
+@pytest.mark.parametrize("patient", [False, True])
+def test_a_request_behind_many_takes_no_more_steps_than_behind_few(limit: dict[str, Any], patient: bool) -> None:
+    def steps(callers: int) -> float:
+        provider = Provider(lambda _: Deal(tokens=100))
+
+        async def ask(router: Router) -> None:
+            await router.chat("a", HELLO, timeout=1e6, max_tokens=93, wait_for_cooldown=patient)
+
+        async def play() -> None:
+            async with open_router(config(entry("a", max_queued=0, **limit)), transport=provider) as router:
+                async with trio.open_nursery() as nursery:
+                    for _ in range(callers):
+                        nursery.start_soon(ask, router)
+                assert router.snapshot()[0].served == callers
+
+        with counted_calls() as calls:
+            run(play, seed=0)
+        return calls["call"] / callers
+
+    assert steps(400) < 1.2 * steps(100)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
