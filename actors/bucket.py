@@ -79,15 +79,6 @@ class _Entry:
         return self.at + WINDOW + WINDOW_GUARD
 
 
-@value
-class _Statement:
-    """What the provider said is left, until when, and as of which entry it said so."""
-
-    left: float
-    until: float
-    number: int
-
-
 class Gauge:
     """One limited quantity: a refilling balance, a sliding window and the provider's last statement.
 
@@ -104,8 +95,10 @@ class Gauge:
         self._taken = 0.0
         self._count = 0
         self._out: dict[int, _Entry] = {}
-        self._statement: _Statement | None = None
-        self._believed = 0
+        # What the provider has stated: how much is left, until when, and as of which entry.
+        self._left = math.inf
+        self._left_until = math.inf
+        self._left_after = 0
         if empty and limit is not None:
             # Nothing is known of what was sent before, so the whole limit counts as having been sent just now.
             self._window.append(_Entry(now, limit, 0, 0.0, counts=True))
@@ -118,9 +111,7 @@ class Gauge:
         if self.limit is not None:
             refilled = self._balance + (now - self._balance_at) * self.limit / WINDOW
             least = min(self.capacity, refilled, self.limit - self._in_window)
-        if self._statement is not None:
-            least = min(least, self._statement.left)
-        return least
+        return min(least, self._left)
 
     def ready_at(self, now: float, amount: float) -> float:
         """Return the earliest time at which `amount` can be taken, if nothing else is taken until then.
@@ -128,7 +119,7 @@ class Gauge:
         An amount beyond the capacity is what several takers want one after another; the time is then that of
         the last of them.
         """
-        if self.limit is None and self._statement is None:
+        if self.limit is None and self._left == math.inf:
             return now
         self._forget(now)
         ready = now
@@ -137,9 +128,7 @@ class Gauge:
             # named here is never turned away by a rounding error.
             refilled = self._balance_at + (amount - self._balance) * WINDOW / self.limit
             ready = max(ready, refilled, self._window_ready_at(now, amount))
-        if self._statement is not None and self._statement.left < amount:
-            ready = max(ready, self._statement.until)
-        return ready
+        return max(ready, self._left_until) if self._left < amount else ready
 
     def _window_ready_at(self, now: float, amount: float) -> float:
         assert self.limit is not None
@@ -158,7 +147,7 @@ class Gauge:
         self._taken += amount
         self._count += 1
         entry = self._out[self._count] = _Entry(now, amount, self._count, self._taken)
-        if self.limit is None and self._statement is None:
+        if self.limit is None and self._left == math.inf:
             return entry
         self._forget(now)
         if self.limit is not None:
@@ -224,10 +213,9 @@ class Gauge:
         What was taken after that entry the provider has not counted yet. An answer to an older entry than the
         one that was last believed says nothing new.
         """
-        if entry.number >= self._believed:
-            self._believed = entry.number
+        if entry.number >= self._left_after:
             taken_since = max(0.0, self._taken - entry.mark)
-            self._statement = _Statement(left - taken_since, until, entry.number)
+            self._left, self._left_until, self._left_after = left - taken_since, until, entry.number
 
     def holds_together(self, now: float) -> bool:
         """Whether this is a state that taking and giving back can lead to."""
@@ -256,14 +244,13 @@ class Gauge:
             self._in_window -= entry.amount
         if not window:
             self._in_window = 0.0
-        if self._statement is not None and self._statement.until <= now:
-            self._statement = None
+        if self._left_until <= now:
+            self._left = self._left_until = math.inf
 
     def _spend_statement(self, entry: _Entry, amount: float) -> None:
         # What became of those before it the statement covers already: an estimate settled below does not raise it.
-        said = self._statement
-        if said is not None and entry.number > said.number:
-            self._statement = _Statement(said.left - amount, said.until, said.number)
+        if entry.number > self._left_after:
+            self._left -= amount
 
 
 @define(eq=False)

@@ -105,10 +105,17 @@ def classify(
 
     """
     lowered = {str(name).lower(): str(value)[:HEADER_MAX] for name, value in headers.items()}
+    return classify_lowered(status, lowered, body, provider=provider)
+
+
+def classify_lowered(
+    status: int | None, headers: Mapping[str, str], body: bytes | str, *, provider: str | None = None
+) -> Failure:
+    """Do the same for headers whose names are in lower case."""
     text = body[: TEXT_MAX * 4].decode("utf-8", "replace") if isinstance(body, bytes) else body
     read = _read if len(text) <= SHORT_BODY else _read.__wrapped__
-    reading = read(text, _header_codes(lowered), status, _dialect(provider))
-    wait = _stated_wait(lowered, reading)
+    reading = read(text, _header_codes(headers), status, _dialect(provider))
+    wait = _stated_wait(headers, reading)
     if wait == reading.wait:
         return reading.failure
     return _failure(status, reading.layers, reading.reason, wait, reading.failure.message)

@@ -31,8 +31,17 @@ PROSE_MAX: Final = 4_096
 DATE_MAX: Final = 64
 """A longer text is not read as a date."""
 
+DURATION_MAX: Final = 100
+"""A longer text is not read as a duration."""
+
+NAME_MAX: Final = 100
+"""No header that tells of a limit has a longer name."""
+
 DATES_KEPT: Final = 64
 """How many dates are remembered: all answers of one second bear the same one, and each is asked for it repeatedly."""
+
+RESETS_KEPT: Final = 1_024
+"""How many resets are remembered: where a provider states its limits, it does so on every answer, and in few ways."""
 
 UNITS: Final[dict[str, float]] = {
     **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds", "毫秒"), 0.001),
@@ -116,7 +125,7 @@ def seconds(value: object, unit: float = 1.0) -> float | None:
         return None
     if isinstance(value, int | float):
         return _sane(value, unit)
-    if not isinstance(value, str) or len(value) > 100:
+    if not isinstance(value, str) or len(value) > DURATION_MAX:
         return None
     value = value.strip()
     if _PLAIN_RE.match(value):
@@ -150,7 +159,9 @@ def from_limit_headers(headers: Mapping[str, str]) -> float | None:
     >>> from_limit_headers({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s"})
     360.0
     """
-    waits = [wait for name in headers if "-reset" in name and (wait := _limit_reset(name, headers)) is not None]
+    tells_what_remains = any("-remaining" in name for name in headers)
+    resets = (_limit_reset(name, headers, tells_what_remains) for name in headers if "-reset" in name)
+    waits = [wait for wait in resets if wait is not None]
     return max(waits, default=None)
 
 
@@ -186,7 +197,7 @@ def _span(text: str) -> float | None:
     """Add up the parts of a duration."""
     parts = compiled(_PART_GROUPS, re.IGNORECASE).findall(text)
     total = math.fsum([float(number) * UNITS[folded(unit)] for number, unit in parts])
-    return _sane(round(total, 9), 1.0)
+    return _sane(total, 1.0)
 
 
 def _sane(number: float, unit: float) -> float | None:
@@ -221,8 +232,10 @@ def _until(moment: float | None, headers: Mapping[str, str]) -> float | None:
     return _sane(max(0.0, moment - sent), 1.0)
 
 
-def _limit_reset(name: str, headers: Mapping[str, str]) -> float | None:
+def _limit_reset(name: str, headers: Mapping[str, str], tells_what_remains: bool) -> float | None:
     """Read one header as the reset of a limit that is exhausted."""
+    if len(name) > NAME_MAX:
+        return None
     if name.startswith("x-codex-") and name.endswith("-reset-after-seconds"):
         used = headers.get(name.removesuffix("-reset-after-seconds") + "-used-percent", "")
         return seconds(headers[name]) if (seconds(used) or 0.0) >= 100.0 else None
@@ -230,7 +243,7 @@ def _limit_reset(name: str, headers: Mapping[str, str]) -> float | None:
         return None
     remaining = headers.get(name.replace("-reset-after", "-reset").replace("-reset", "-remaining"))
     if remaining is None:
-        if any("-remaining" in other for other in headers):
+        if tells_what_remains:
             return None
     elif seconds(remaining) != 0.0:
         return None
@@ -240,10 +253,19 @@ def _limit_reset(name: str, headers: Mapping[str, str]) -> float | None:
 def reset_wait(value: str, headers: Mapping[str, str]) -> float | None:
     """Read a reset as a duration, as seconds or milliseconds since the epoch, or as a date."""
     value = value.strip()
-    if not _PLAIN_RE.match(value):
-        wait = seconds(value)
-        return wait if wait is not None else _until(_http_date(value), headers)
-    number = float(value)
-    if number >= 1e11:
-        return _until(number / 1_000, headers)
-    return _until(number, headers) if number >= 1e9 else _sane(number, 1.0)
+    if len(value) > DURATION_MAX:
+        return None
+    wait, moment = _reset(value)
+    return wait if moment is None else _until(moment, headers)
+
+
+@lru_cache(RESETS_KEPT)
+def _reset(text: str) -> tuple[float | None, float | None]:
+    """Return the wait that a reset states, or else the moment, in seconds since the epoch."""
+    if not _PLAIN_RE.match(text):
+        wait = seconds(text)
+        return wait, None if wait is not None else _http_date(text)
+    number = float(text)
+    if number >= 1e9:
+        return None, number / 1_000 if number >= 1e11 else number
+    return _sane(number, 1.0), None

@@ -7,7 +7,6 @@ below ``/odd`` too, but with other words each time.
 from __future__ import annotations
 
 import itertools
-import json
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +14,7 @@ from types import TracebackType
 from typing import Any, Final
 
 import trio
-from upstream import COMPLETION, EVENTS
+from upstream import EVENTS, OVERLOADED, WHOLE
 
 from understudy import Router, load_config
 from understudy.actors.providers.body import AnyBody
@@ -36,8 +35,6 @@ SULKING: Final = {reason: {"base": 3600, "cap": 86400} for reason in ("overloade
 LATEST: Final = 0.05
 """Seconds after which a late line answers at the latest."""
 
-WHOLE: Final = json.dumps(COMPLETION).encode()
-REFUSAL: Final = json.dumps({"error": {"message": "overloaded", "type": "server_error"}}).encode()
 JSON: Final = {"content-type": "application/json"}
 SSE: Final = {"content-type": "text/event-stream"}
 
@@ -84,9 +81,11 @@ class InstantLine:
         on_sent()
         assert outgoing.content
         if "/bad/" in outgoing.url:
-            return Incoming(503, JSON, Held((REFUSAL,)))
+            return Incoming(503, JSON, Held((OVERLOADED,)))
         if "/odd/" in outgoing.url:
-            return Incoming(503, JSON, Held((REFUSAL.replace(b"overloaded", b"overloaded, %d" % next(self._numbers)),)))
+            return Incoming(
+                503, JSON, Held((OVERLOADED.replace(b"overloaded", b"overloaded, %d" % next(self._numbers)),))
+            )
         stream = bool(outgoing.body.get("stream")) or outgoing.url.endswith("alt=sse")
         return Incoming(200, SSE if stream else JSON, self._bodies(stream))
 

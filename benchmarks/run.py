@@ -191,6 +191,16 @@ def wire(bench: Bench) -> Iterator[Figure]:
         yield Figure(part, kind, who, f"{MICROSECONDS} a request", bench.scaled(values), callers=callers)
 
 
+def headers(bench: Bench) -> Iterator[Figure]:
+    """(b) The same, plain, where the provider sends as many headers as real ones do."""
+    part = "Over HTTP on loopback, where answers have the headers that a provider sends"
+    cases = [(kind, callers) for kind, (stream, _) in KINDS.items() if not stream for callers in CALLERS]
+    for (kind, callers), who, values in contested(bench, cases, CONTESTANTS_ALL, below="/headers"):
+        yield Figure(
+            part, f"{kind}, many headers", who, f"{MICROSECONDS} a request", bench.scaled(values), callers=callers
+        )
+
+
 def paced(bench: Bench) -> Iterator[Figure]:
     """(b) Streams as a model writes them, one chunk after another: each is a read, and a wait, of its own."""
     part = "Streams over HTTP on loopback, one chunk after another"
@@ -359,6 +369,7 @@ PARTS: Final[dict[str, Callable[[Bench], Iterator[Figure]]]] = {
     "router": router,
     "beside": beside,
     "wire": wire,
+    "headers": headers,
     "paced": paced,
     "tls": tls,
     "hop": hop,

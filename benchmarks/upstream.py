@@ -4,19 +4,21 @@
 
 What lies below ``/bad`` fails with a 503, everything else is answered: with one small completion, or, where the body
 asks for a stream, with 200 events of one word each, every one an HTTP chunk of its own, all written at once; or one
-every 5 milliseconds below ``/every/5``. Of a request it reads no more than that. ``GET /hops`` tells, in seconds, how
-long after each refusal's first byte the next request came, and forgets them. With the file of a certificate and its key
-it speaks TLS.
+every 5 milliseconds below ``/every/5``. Below ``/headers`` what is not streamed comes with twenty headers more, as real
+ones send them: a few of the proxy's before it, and what is left of the limits, another amount each time. Of a request
+it reads no more than that. ``GET /hops`` tells, in seconds, how long after each refusal's first byte the next request
+came, and forgets them. With the file of a certificate and its key it speaks TLS.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import ssl
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, cast
 
 import measuring
@@ -50,16 +52,49 @@ EVENTS: Final = (
 )
 
 
-def whole(status: str, body: bytes) -> bytes:
+def whole(status: str, body: bytes, more: Mapping[str, str] | None = None) -> bytes:
     """Return an answer whose length is known."""
-    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    headers = {"content-type": "application/json", "content-length": f"{len(body)}", **(more or {})}
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode() + body
 
 
-PLAIN: Final = whole("200 OK", json.dumps(COMPLETION).encode())
-REFUSAL: Final = whole(
-    "503 Service Unavailable", json.dumps({"error": {"message": "overloaded", "type": "server_error"}}).encode()
-)
+def usual_headers(number: int) -> dict[str, str]:
+    """Return headers such as come with every answer of a large provider; those of the limits vary."""
+    return {
+        "Date": "Tue, 01 Dec 2026 12:00:00 GMT",
+        "Connection": "keep-alive",
+        "Server": "proxy",
+        "Set-Cookie": f"__session={number:064x}; path=/; domain=.provider.example; HttpOnly; Secure; SameSite=None",
+        "Strict-Transport-Security": "max-age=31536000; includeSubDomains; preload",
+        "Alt-Svc": 'h3=":443"; ma=86400',
+        "X-Content-Type-Options": "nosniff",
+        "X-Request-Id": f"req_{number:032x}",
+        "X-Cache-Status": "dynamic",
+        "X-Ray": f"{number:016x}-FRA",
+        "Access-Control-Expose-Headers": "X-Request-ID",
+        "Provider-Organization": "org-0123456789",
+        "Provider-Processing-Ms": f"{300 + number}",
+        "Provider-Version": "2020-10-01",
+        "X-RateLimit-Limit-Requests": "10000",
+        "X-RateLimit-Limit-Tokens": "2000000",
+        "X-RateLimit-Remaining-Requests": f"{9999 - number}",
+        "X-RateLimit-Remaining-Tokens": f"{1999900 - 70 * number}",
+        "X-RateLimit-Reset-Requests": f"{6 * number}ms",
+        "X-RateLimit-Reset-Tokens": f"{number / 100:g}s",
+    }
+
+
+VARIANTS: Final = 200
+"""How many answers there are that differ by these."""
+
+WHOLE: Final = json.dumps(COMPLETION).encode()
+OVERLOADED: Final = json.dumps({"error": {"message": "overloaded", "type": "server_error"}}).encode()
+SICK: Final = "503 Service Unavailable"
+PLAIN: Final = whole("200 OK", WHOLE)
+REFUSAL: Final = whole(SICK, OVERLOADED)
+PLAIN_WITH_HEADERS: Final = [whole("200 OK", WHOLE, usual_headers(number)) for number in range(VARIANTS)]
+REFUSAL_WITH_HEADERS: Final = [whole(SICK, OVERLOADED, usual_headers(number)) for number in range(VARIANTS)]
 STREAM: Final = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
     *(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in EVENTS),
@@ -93,6 +128,8 @@ class Provider(asyncio.Protocol):
     def __init__(self, hops: Hops) -> None:
         self._hops = hops
         self._held = b""
+        self._plain = itertools.cycle(PLAIN_WITH_HEADERS)
+        self._refusals = itertools.cycle(REFUSAL_WITH_HEADERS)
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -115,20 +152,24 @@ class Provider(asyncio.Protocol):
     def _answer(self, head: bytes, body: bytes, at: float) -> None:
         assert self._transport is not None
         path = head.split(b" ", 2)[1]
+        plain, refusal = PLAIN, REFUSAL
+        if path.startswith(b"/headers/"):
+            path = path.removeprefix(b"/headers")
+            plain, refusal = next(self._plain), next(self._refusals)
         if path == b"/hops":
             self._transport.write(self._hops.told())
             return
         self._hops.asked(at)
         if path.startswith(b"/bad"):
             self._hops.refused_at = time.perf_counter()
-            self._transport.write(REFUSAL)
+            self._transport.write(refusal)
         elif b'"stream":true' in body or b'"stream": true' in body:
             if path.startswith(b"/every/"):
                 self._write_slowly(iter(STREAM), int(path.split(b"/")[2]) / 1e3)
             else:
                 self._transport.write(WHOLE_STREAM)
         else:
-            self._transport.write(PLAIN)
+            self._transport.write(plain)
 
     def _write_slowly(self, pieces: Iterator[bytes], pause: float) -> None:
         assert self._transport is not None

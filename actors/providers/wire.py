@@ -17,7 +17,7 @@ import httpx
 import trio
 from attrs import evolve
 
-from ..classify import classify, classify_exception
+from ..classify import classify_exception, classify_lowered
 from ..failures import Failure, Reason
 from ..identity import ModelKey
 from ..messages import Answer, Call, Chunk
@@ -196,7 +196,7 @@ class HttpWire:
         return self._error(answer, bytes(content))
 
     def _error(self, answer: Incoming, content: bytes) -> Failure:
-        failure = classify(answer.status, answer.headers, content, provider=self._key.provider)
+        failure = classify_lowered(answer.status, answer.headers, content, provider=self._key.provider)
         if not failure.retriable:
             # Its caller is to see what the provider says of it.
             return evolve(failure, body=content if len(content) < MAX_ERROR_BYTES else b"")

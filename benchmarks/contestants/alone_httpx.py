@@ -10,13 +10,14 @@ from functools import partial
 import contest
 import httpx
 from httpx_loop import ask
-from instant import JSON, REFUSAL, WHOLE
+from instant import JSON
+from upstream import OVERLOADED, WHOLE
 
 
 def answer(request: httpx.Request) -> httpx.Response:
     """Answer at once."""
     if request.url.path.startswith("/bad/"):
-        return httpx.Response(503, headers=JSON, content=REFUSAL)
+        return httpx.Response(503, headers=JSON, content=OVERLOADED)
     return httpx.Response(200, headers=JSON, content=WHOLE)
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import contest
-from instant import REFUSAL, WHOLE
+from upstream import OVERLOADED, WHOLE
 
 
 def exchange(answer: bytes) -> Any:
@@ -23,7 +23,7 @@ async def session(piece: contest.Slice) -> AsyncIterator[contest.Ask]:
 
     async def ask() -> str:
         if piece.failing:
-            exchange(REFUSAL)
+            exchange(OVERLOADED)
         return str(exchange(WHOLE)["choices"][0]["message"]["content"])
 
     yield ask

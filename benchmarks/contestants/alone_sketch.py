@@ -16,7 +16,7 @@ from typing import Any
 
 import contest
 import trio
-from instant import REFUSAL, WHOLE
+from upstream import OVERLOADED, WHOLE
 
 Inbox = trio.MemorySendChannel[Any]
 
@@ -38,7 +38,7 @@ async def candidate(name: str, inbox: trio.MemoryReceiveChannel[Any], router: In
         assert written
         request.answer = None if fails else json.loads(WHOLE)
         if fails:
-            json.loads(REFUSAL)
+            json.loads(OVERLOADED)
         await router.send(request)
 
 

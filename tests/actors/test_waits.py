@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 
@@ -249,3 +250,21 @@ def test_nothing_ever_crashes_and_every_wait_is_sane(text: str, headers: dict[st
 def test_hostile_sentences_are_read_to_the_end(text: str) -> None:
     wait = waits.from_prose(text)
     assert wait is None or 0 <= wait <= waits.STATED_MAX
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.mark.parametrize(
+    ("headers", "stated"),
+    [
+        ({f"x-ratelimit{'-reset' * 400_000}!": "1s", "x-ratelimit-reset": "2s"}, 2.0),
+        ({f"x-ratelimit-{''.join(name)}-reset": "1s" for name in itertools.product(LETTERS, repeat=4)}, 1.0),
+        ({"x-ratelimit-reset": " " * 5_000_000 + "1s"}, 1.0),
+        ({"x-ratelimit-reset": "1s" * 2_000_000}, None),
+    ],
+    ids=["a long name", "many names", "a value after blanks", "a long value"],
+)
+def test_hostile_headers_are_read_to_the_end(headers: dict[str, str], stated: float | None) -> None:
+    # No clock is asked: reading that is not linear would simply not come to an end here.
+    assert waits.from_limit_headers(headers) == stated
