@@ -28,7 +28,7 @@ HOOKS: Final = ("_ALLOW_DETERMINISTIC_SCHEDULING", "_r")
 TURNS_MAX: Final = 200_000
 """How often tasks may run without time passing; more is a loop that waits for nothing."""
 
-OBJECTS_AT_A_TIME: Final = 50_000
+OBJECTS_AT_A_TIME: Final = 200_000
 """After how many new objects the garbage collector looks around, while a run goes on."""
 
 TASKS_SHOWN: Final = 40
