@@ -162,6 +162,8 @@ class ModelActor:
         return obstacle.ready_at is None or obstacle.ready_at < attempt.deadline
 
     def _refuse(self, held: Held, obstacle: Obstacle, now: float, *, full: bool = False) -> None:
+        if obstacle.refusal is Refusal.SATURATED and obstacle.ready_at is not None:
+            self.part.full_until = obstacle.ready_at
         refused = self.part.refusal(held.attempt.id, obstacle, now, full=full)
         self._record(now, Kind.REFUSED, held.attempt, **refused.told())
         self._answer(held, refused)

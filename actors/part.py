@@ -19,6 +19,7 @@ from attrs import define, frozen
 
 from .bucket import Limits, TokenBucket, Wait
 from .cooldown import Cooldown, Health
+from .demand import Demand
 from .failures import Failure, Reason
 from .identity import ModelKey
 from .mailbox import Mailbox
@@ -157,6 +158,7 @@ class Part:
         self.held_back: list[Held] = []
         self.open: dict[int, Held] = {}
         self.handling: ModelMessage | None = None
+        self.full_until = -math.inf
         self.failures: Counter[str] = Counter()
         self.served = 0
         self.down = False
@@ -184,13 +186,21 @@ class Part:
         # There is room for all that wait and this one, yet they wait: then so must it.
         return self.obstacle(now, self.queue.first.attempt.demand.tokens, first_in_line=True)
 
-    def notice(self, now: float) -> Obstacle | None:
-        """Say until when this candidate cools: a notice at the door, by which it refuses whoever would not wait.
+    def notice(self, now: float, demand: Demand) -> Obstacle | None:
+        """Say why this candidate refuses whoever would not wait: a notice at its door, so that it need not be asked.
 
-        One that is down says so itself.
+        It hangs there while it cools, while all its places are taken, and as long as a limit is reached that it has
+        refused somebody for. One that is down says so itself.
         """
-        until = None if self.down or self.cooldown.is_healthy else self.cooldown.cooling_until(now)
-        return None if until is None else Obstacle(Refusal.COOLING, until)
+        if self.down:
+            return None
+        if not self.cooldown.is_healthy:
+            until = self.cooldown.cooling_until(now)
+            return None if until is None else Obstacle(Refusal.COOLING, until)
+        places = self.limits.max_parallel
+        if now < self.full_until or (places is not None and self.bucket.in_flight >= places):
+            return self.obstacle(now, demand.tokens)
+        return None
 
     def refusal(self, attempt: int, obstacle: Obstacle, now: float, *, full: bool = False) -> Refused:
         """Word the refusal of an attempt that meets an obstacle; `full`: and may not queue either."""

@@ -1,7 +1,8 @@
 """The router actor: drives itineraries, dispatches attempts, handles what comes back.
 
-It holds no health of anybody, awaits nothing but its mailbox and never sleeps. A candidate that cools is not even
-asked: its refusal hangs at its door (`Part.notice`), so that a long way past many who cool costs little.
+It holds no health of anybody, awaits nothing but its mailbox and never sleeps. A candidate that cools, or is known to
+be full, is not even asked: its refusal hangs at its door (`Part.notice`), so that a long way past many of them costs
+little.
 
 What the router holds is one `Journey` for each request under way; the journeys are lent to it, so that they survive a
 crash: the one that was being handled when a bug struck ends with `RouterCrashed`, all others are carried on by the next
@@ -285,7 +286,7 @@ class RouterActor:
         That is for those who would be refused at once. Whoever wants to wait there, or has left, is the candidate's.
         """
         part, route = self._parts[ask.candidate.key], journey.route
-        notice = part.notice(now)
+        notice = part.notice(now, route.demand)
         if notice is None or ask.wait or ask.not_before > now or route.leash.cancelled or route.deadline <= now:
             return None
         number = next(self._journeys.attempt_ids)

@@ -20,13 +20,15 @@ from typing import Any, Final
 import foreign
 import httpx
 import trio
-from instant import JSON, MESSAGES, SSE, SULKING, Bodies, Held, LateLine, config, router, usual
+from instant import JSON, MESSAGES, SSE, SULKING, Bodies, Held, LateLine, StuckLine, config, router, usual
 from measuring import Core, Stretch, pin, resident
+from trio.testing import wait_all_tasks_blocked
 from upstream import COMPLETION, EVENTS, WORDS
 
 from understudy import Call, RouterTransport
 
 MANY: Final = (10, 100, 1000)
+FULL: Final = (10, 100)
 AT_ONCE: Final = (128, 1000)
 PLACES: Final = 64
 SIZES: Final = {"1 KB": 1_000, "50 KB": 50_000, "1 MB": 1_000_000}
@@ -122,6 +124,27 @@ async def refusals(count: int, core: Core, seconds: float) -> Told:
     """
     names = [*(f"bad-{number}" for number in range(count - 1)), "good"]
     return await requests(config(names, policy=SULKING), count, core, seconds * (1 + count / 250))
+
+
+async def full(count: int, core: Core, seconds: float) -> Told:
+    """Ask the last of many candidates, after all the others have declined because all their places are taken."""
+    names = [*(f"bad-{number}" for number in range(count - 1)), "good"]
+    conf = config(names)
+    for entry in conf["model_list"]:
+        entry["max_parallel"] = 1
+
+    async def chat() -> int:
+        reply = await it.chat("m", MESSAGES)
+        assert len(reply.attempts) == count, reply.attempts
+        return 1
+
+    async with router(conf, line=StuckLine) as it, trio.open_nursery() as nursery:
+        for name in names[:-1]:
+            nursery.start_soon(it.chat, name, MESSAGES)
+        await wait_all_tasks_blocked()
+        told = await repeat(chat, seconds * (1 + count / 250), core)
+        nursery.cancel_scope.cancel()
+    return told
 
 
 def conversation(size: int, *, image: bool) -> list[dict[str, Any]]:
@@ -244,6 +267,7 @@ REQUESTS: Final[dict[str, Case]] = {
     **{f"{count} at once, {PLACES} let in": partial(at_once, count, places=PLACES) for count in AT_ONCE},
     **{f"one of {count} keys": partial(idle_keys, count) for count in MANY},
     **{f"{count - 1} refusals": partial(refusals, count) for count in MANY},
+    **{f"{count - 1} refusals by those who are full": partial(full, count) for count in FULL},
 }
 BODIES: Final[dict[str, Case]] = {
     f"{name}, {kind}, {who}": partial(body, size, kind=kind, bare=who == "JSON alone")

@@ -107,6 +107,17 @@ class LateLine(InstantLine):
         return answer
 
 
+class StuckLine(InstantLine):
+    """A line on which whoever is below ``/bad`` never answers."""
+
+    async def send(self, outgoing: Outgoing, on_sent: Callable[[], None]) -> Incoming:
+        """Write the request, and answer it, or not."""
+        if "/bad/" in outgoing.url:
+            on_sent()
+            await trio.sleep_forever()
+        return await super().send(outgoing, on_sent)
+
+
 def config(
     names: Sequence[str], *, policy: object = CALM, route: Sequence[str] = (), provider: str = "openai"
 ) -> dict[str, Any]:

@@ -26,12 +26,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import trio
-from alone import BODIES, CARRIED, CARRIED_KINDS, MANY, REQUESTS, SIZES, STREAMS
+from alone import BODIES, CARRIED, CARRIED_KINDS, FULL, MANY, REQUESTS, SIZES, STREAMS
 from alone import KINDS as KINDS_OF_BODIES
 from alone import profile as profile_alone
 from attrs import evolve, field, frozen
@@ -120,12 +121,20 @@ def router(bench: Bench) -> Iterator[Figure]:
     took = alone(bench, list(REQUESTS))
     for case, values in took.items():
         yield Figure(part, case, OURS, f"{MICROSECONDS} a request", values)
-    for fewer, more in zip((1, *MANY), MANY, strict=False):
-        base = took["healthy"] if fewer == 1 else took[f"{fewer - 1} refusals"]
-        pairs = zip(base, took[f"{more - 1} refusals"], strict=True)
-        values = [(many - few) / (more - fewer) for few, many in pairs]
-        case = f"each further refusal, from {fewer - 1} to {more - 1}"
-        yield Figure(part, case, OURS, MICROSECONDS, values)
+    yield from each_further(part, took, (1, *MANY), "refusal", lambda count: f"{count - 1} refusals")
+    yield from each_further(
+        part, took, FULL, "refusal by one that is full", lambda count: f"{count - 1} refusals by those who are full"
+    )
+
+
+def each_further(
+    part: str, took: Mapping[str, Sequence[float]], counts: Sequence[int], what: str, case: Callable[[int], str]
+) -> Iterator[Figure]:
+    """Tell what each refusal more takes than fewer do; without any, it is a healthy request."""
+    for fewer, more in pairwise(counts):
+        base = took["healthy"] if fewer == 1 else took[case(fewer)]
+        values = [(many - few) / (more - fewer) for few, many in zip(base, took[case(more)], strict=True)]
+        yield Figure(part, f"each further {what}, from {fewer - 1} to {more - 1}", OURS, MICROSECONDS, values)
 
 
 def beside(bench: Bench) -> Iterator[Figure]:

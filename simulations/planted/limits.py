@@ -7,8 +7,9 @@ from typing import Any
 
 from ...actors.bucket import Gauge, TokenBucket, Wait, _Entry
 from ...actors.itinerary import Itinerary
+from ...actors.messages import Refusal
 from ...actors.model import ModelActor
-from ...actors.part import Part
+from ...actors.part import Obstacle, Part
 from ...actors.queue import Queue
 from .bug import CONSERVATION, DEADLINE, ISOLATION, NEEDLESS, ORDER, RATE, Patch, bug, instead
 
@@ -189,6 +190,24 @@ def newcomers_overtake() -> list[Patch]:
         return obstacle
 
     return [(Part, "obstacle", make)]
+
+
+@bug(
+    "limits",
+    "who was refused for a limit once is refused until then, whatever becomes free",
+    ORDER,
+    NEEDLESS,
+    ISOLATION,
+)
+def notice_believed_unchecked() -> list[Patch]:
+    def make(original: Any) -> Any:
+        def notice(self: Part, now: float, demand: Any) -> Any:
+            found = original(self, now, demand)
+            return Obstacle(Refusal.SATURATED, self.full_until) if found is None and now < self.full_until else found
+
+        return notice
+
+    return [(Part, "notice", make)]
 
 
 @bug("limits", "the queue has no bound", ORDER)

@@ -21,7 +21,14 @@ def handlers_within_handlers() -> list[Patch]:
     return [(Prompter, "cue", instead(cue))]
 
 
-@bug("turns", "a message that an actor leaves for a turn of its own is lost", ONE_ANSWER, NEEDLESS, CONSERVATION)
+@bug(
+    "turns",
+    "a message that an actor leaves for a turn of its own is lost",
+    ONE_ANSWER,
+    NEEDLESS,
+    CONSERVATION,
+    INCIDENT,
+)
 def message_lost_for_a_turn() -> list[Patch]:
     def make(original: Any) -> Any:
         def wake(self: Performance[Any]) -> None:

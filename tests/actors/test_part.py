@@ -146,6 +146,54 @@ def test_whoever_meets_no_obstacle_can_go_and_looking_changes_nothing(
         assert it.holds_together(now)
 
 
+# The notice at the door
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    limits=st.fixed_dictionaries(
+        {},
+        optional={"rpm": st.integers(1, 3), "tpm": st.sampled_from([60, 100]), "max_parallel": st.integers(1, 2)},
+    ),
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["come", "end", "fail", "queue", "leave", "down"]), st.sampled_from([0.0, 7.0, 61.0])
+        ),
+        max_size=25,
+    ),
+    tokens=st.sampled_from([0, 30, 60]),
+)
+def test_a_notice_says_what_the_candidate_would_say(
+    limits: dict[str, int], steps: list[tuple[str, float]], tokens: int
+) -> None:
+    it, now, under_way = part(**limits), 0.0, list[Held]()
+    for n, (what, pause) in enumerate(steps):
+        now += pause
+        obstacle = it.obstacle(now, tokens)
+        is_known = it.bucket.in_flight == limits.get("max_parallel") or now < it.full_until
+        hangs = obstacle is not None and (
+            obstacle.refusal is Refusal.COOLING or (is_known and obstacle.refusal in {Refusal.BUSY, Refusal.SATURATED})
+        )
+        assert it.notice(now, Demand(tokens)) == (obstacle if hangs else None)
+        match what:
+            case "come" if obstacle is None:
+                under_way.append(admit(it, n, now, tokens))
+            case "come" if obstacle is not None and obstacle.ready_at is not None and not it.down:
+                it.full_until = obstacle.ready_at  # as the model actor does
+            case "end" | "fail" if under_way:
+                ticket = under_way.pop(0).ticket
+                assert ticket is not None
+                it.bucket.release(ticket.permit, now, sent=what == "end", used=1.0)
+                if what == "fail":
+                    it.cooldown.failed(now, ticket.stamp, Failure.of(Reason.TIMEOUT))
+            case "queue":
+                queue(it, n, tokens)
+            case "leave" if it.queue:
+                it.queue.popleft()
+            case "down":
+                it.down = not it.down
+
+
 # Status
 
 

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import trio
 
 from understudy import AllCandidatesFailed, Fact, Kind, Reply, Router, RouterOverloaded, State, open_router
+from understudy.actors.mailbox import Mailbox
 
 from .virtual import HELLO, Deal, Provider, Received, config, entry, fail, run
 
@@ -114,6 +116,38 @@ def test_a_request_behind_many_takes_no_more_steps_than_behind_few(limit: dict[s
         return calls["call"] / callers
 
     assert steps(400) < 1.2 * steps(100)
+
+
+@pytest.mark.parametrize("limit", [{"max_parallel": 1}, {"rpm": 1}, {"tpm": 100}])
+def test_a_candidate_that_is_known_to_be_full_is_not_asked(limit: dict[str, Any]) -> None:
+    provider = Provider(lambda received: Deal(after=1.0 if received.host == "z.example" else 300.0, tokens=100))
+    full = [f"full-{i}" for i in range(8)]
+    facts: list[Fact] = []
+
+    async def ask(router: Router, model: str) -> Reply:
+        return await router.chat(model, HELLO, timeout=1_000, max_tokens=93)
+
+    async def play() -> None:
+        entries = [*(entry(name, **limit) for name in full), entry("z")]
+        made = config(*entries, routes={"m": [*full, "z"]})
+        async with open_router(made, transport=provider) as router, trio.open_nursery() as nursery:
+            for name in full:
+                nursery.start_soon(ask, router, name)
+            await trio.sleep(1)
+            first = await ask(router, "m")  # by this one it becomes known, where it is not from the beginning
+            with patch.object(Mailbox, "post", autospec=True, side_effect=Mailbox.post) as post:
+                router.listen(lambda fact: facts.append(fact) if fact is not None else None)
+                second = await ask(router, "m")
+            owners = {call.args[0].owner for call in post.call_args_list}
+            assert "z" in " ".join(owners)
+            assert not [owner for owner in owners if "full" in owner]
+            assert [each[:3] for each in second.attempts] == [each[:3] for each in first.attempts]
+            nursery.cancel_scope.cancel()
+
+    run(play, seed=0)
+    refused = [fact for fact in facts if fact.kind is Kind.REFUSED]
+    assert [fact.key.name for fact in refused if fact.key is not None] == full
+    assert len([fact for fact in facts if fact.kind is Kind.DISPATCHED]) == 9
 
 
 @pytest.mark.parametrize("seed", SEEDS)
