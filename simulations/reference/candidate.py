@@ -60,13 +60,15 @@ class Obstacle:
 class Strike:
     """A failure of the credential that another candidate met, on its way to one that shares it.
 
-    `at` is when it was sent. `silent`: it may have been heard without effect, or not at all.
+    `at` is when it was sent. `silent`: it may have been heard without effect, or not at all. `swallowed`: a crash may
+    have swallowed it.
     """
 
     by: ModelKey
     failure: Failure
     at: float
     silent: bool
+    swallowed: bool = False
 
 
 @define(eq=False)

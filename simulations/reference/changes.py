@@ -123,7 +123,9 @@ class Changes:
             return
         count = fact.details.get("incidents")
         if count == 1 != state.health.count and self.mail.may_be_reset(state, fact.at):
-            state.health.recount(fact.at, failure)
+            state.health.recount(fact.at, failure, 1)
+        elif fact.kind is Kind.COOLING and isinstance(count, int) and count == state.health.count_perhaps:
+            state.health.recount(fact.at, failure, count)
         if count != state.health.count:
             self.wonder(state, f"counts {count} incidents in a row; they are {state.health.count}")
         until, end = fact.details.get("until"), incident.end

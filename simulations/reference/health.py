@@ -47,7 +47,8 @@ class Health:
     """What is known of one candidate.
 
     `incident` is ``None`` while it is healthy; `probe` is the attempt that holds the lease; `count` is the number of
-    consecutive incidents.
+    consecutive incidents. `last_perhaps` is a failure that it may have heard of or not, and `count_perhaps` the number
+    that it must then be, if that makes a difference.
     """
 
     policy: Policy
@@ -57,6 +58,8 @@ class Health:
     probe: Stamp | None = None
     count: int = 0
     last_failure: float = -math.inf
+    last_perhaps: float = -math.inf
+    count_perhaps: int | None = None
 
     def state(self, now: float) -> str:
         """Return `healthy`, `cooling`, `waiting` (for whoever will be the probe) or `probing`."""
@@ -137,18 +140,27 @@ class Health:
         self.incident, self.probe, self.era = Incident(-math.inf, -math.inf), None, Era()
         return Kind.RETURNED
 
-    def recount(self, now: float, failure: Failure) -> None:
-        """Let the incident that has just begun be the first in a row."""
+    def note(self, at: float, *, perhaps: bool) -> None:
+        """Note a failure that changes nothing but when the last one was."""
+        if perhaps:
+            self.last_perhaps = max(self.last_perhaps, at)
+        else:
+            self.last_failure = max(self.last_failure, at)
+
+    def recount(self, now: float, failure: Failure, count: int) -> None:
+        """Let the incident that has just begun be one of so many in a row."""
         assert self.incident is not None, "there is an incident to count"
-        self.count = 1
+        self.count = count
         self.incident.end = self._end(now, failure, after=now)
 
     def lose(self, now: float, seconds: float) -> None:
         """Note that all that was known is lost, and that it cools to be safe."""
-        self.count, self.last_failure = 1, -math.inf
+        self.count, self.last_failure, self.last_perhaps = 1, -math.inf, -math.inf
         self.incident, self.probe, self.era = Incident(now, now + seconds), None, Era()
 
     def _begin(self, now: float, failure: Failure, *, forgotten: bool) -> Change:
+        may_be_remembered = forgotten and now - self.last_perhaps < self.policy.forget_after
+        self.count_perhaps = self.count + 1 if may_be_remembered else None
         self.count = 1 if forgotten else self.count + 1
         incident = Incident(now, self._end(now, failure, after=now))
         self.era.ended_by, self.incident, self.probe, self.era = incident, incident, None, Era()

@@ -66,7 +66,7 @@ class Mail:
     def crash(self, state: CandidateState) -> None:
         """Note that a candidate may have lost what it was about to read."""
         for strike in state.strikes:
-            strike.silent = True
+            strike.swallowed = True
 
     # Resets
 
@@ -110,9 +110,11 @@ class Mail:
                 if state.down:
                     continue
                 if not strike.silent:
+                    if strike.swallowed:
+                        continue  # had it been read, that would have been told
                     yield state, f"does not cool although {strike.by.name} failed with their credential"
                 # It has changed nothing that can be seen, and yet it is a failure: the time without any begins anew.
-                state.health.last_failure = max(state.health.last_failure, strike.at)
+                state.health.note(strike.at, perhaps=strike.swallowed)
             if not state.strikes:
                 del self._struck[key]
 

@@ -138,3 +138,25 @@ def test_a_candidate_that_is_down_does_not_say_that_it_cools() -> None:
         )
         report = simulate(scenario)
         assert not report.violations, [str(violation) for violation in report.violations]
+
+
+def test_a_crash_may_swallow_the_news_of_a_failure_that_would_have_been_remembered() -> None:
+    """The checker counted what others had failed with as heard, although an actor had crashed over the news of it."""
+    config = {
+        "model_list": [entry("a", "K1"), entry("b", "K1")],
+        "policy": {"forget_after": 60, "auth": {"base": 20, "cap": 80}},
+    }
+    scenario = Scenario(
+        "found",
+        config,
+        callers=(Caller(0.0, "a"), Caller(50.0, "a"), Caller(50.0, "b"), Caller(60.0, "a")),
+        providers=(ProviderScript(latency=((0.0, 0.5), (1.0, 0.5))),),
+        faults=(
+            *[Fault(FaultKind.MODEL_CRASH, at=0.25, candidate="a")] * 4,
+            Fault(FaultKind.REVOKED, until=100.0, candidate="a"),
+        ),
+        wire=False,
+    )
+    report = simulate(scenario)
+    assert not report.violations, [str(violation) for violation in report.violations]
+    assert [ask.outcome for ask in asks(report.run)] == ["AllCandidatesFailed"] * 4
