@@ -60,6 +60,10 @@ class Limits:
         """Whether there is a limit a minute."""
         return self.rpm is not None or self.tpm is not None
 
+    def reservation(self, tokens: float) -> float:
+        """Return what is reserved for an attempt of so many tokens: never more than a whole minute's."""
+        return tokens if self.tpm is None else min(tokens, self.tpm)
+
 
 @define(eq=False)
 class _Entry:
@@ -313,7 +317,7 @@ class TokenBucket:
         well: nobody goes out earlier. A reservation of more tokens than a minute allows counts as a whole minute's.
         """
         requests_at = self._requests.ready_at(now, 1.0 + ahead)
-        tokens_at = self._tokens.ready_at(now, self._reserve(tokens) + tokens_ahead)
+        tokens_at = self._tokens.ready_at(now, self.limits.reservation(tokens) + tokens_ahead)
         until = max(requests_at, tokens_at)
         if until > now:
             return Wait(until)
@@ -326,7 +330,7 @@ class TokenBucket:
 
     def grant(self, now: float, tokens: float = 0.0) -> Permit:
         """Take the same; the caller has just seen that nothing is `blocked`."""
-        reserve = self._reserve(tokens)
+        reserve = self.limits.reservation(tokens)
         self._serial += 1
         permit = Permit(self._serial, now, reserve, self._requests.take(now, 1.0), self._tokens.take(now, reserve))
         self._permits[permit.serial] = permit
@@ -370,6 +374,3 @@ class TokenBucket:
             and (limit is None or self.in_flight <= limit)
             and all(serial == permit.serial for serial, permit in self._permits.items())
         )
-
-    def _reserve(self, tokens: float) -> float:
-        return min(tokens, self.limits.tpm) if self.limits.tpm is not None else tokens

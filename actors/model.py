@@ -269,8 +269,7 @@ class ModelActor:
         assert held.ticket is not None, "only an admitted attempt has a worker"
         for left in ended.left:
             self.part.bucket.state(held.ticket.permit, now, left, self.part.max_retry_after)
-            if Kind.STATED in self._trace.heard:
-                self._record(now, Kind.STATED, held.attempt, what=left.what, left=left.amount, reset=left.reset)
+            self._record(now, Kind.STATED, held.attempt, what=left.what, left=left.amount, reset=left.reset)
         if ended.answer is not None:
             self._on_success(held, ended.answer, now)
         elif ended.failure is not None:

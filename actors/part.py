@@ -154,11 +154,11 @@ class Part:
         self._max_retry_after = max_retry_after
         self.bucket = TokenBucket(limits, now)
         self.cooldown = Cooldown(policy, max_retry_after=max_retry_after)
-        self.queue = Queue(limits.tpm or math.inf)  # nobody reserves more than a whole minute's
+        self.queue = Queue(limits)
         self.held_back: list[Held] = []
         self.open: dict[int, Held] = {}
         self.handling: ModelMessage | None = None
-        self.full_until = -math.inf
+        self.full_until = -math.inf  # as it has said last: only while this lasts does the notice look at the limits
         self.failures: Counter[str] = Counter()
         self.served = 0
         self.down = False

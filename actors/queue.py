@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final
 
+from .bucket import Limits
 from .messages import Refusal
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ STALE_MAX: Final = 64
 
 
 class Queue:
-    """Attempts in the order in which they came. A reservation of more than a `minute`'s tokens counts as a minute's."""
+    """Attempts in the order in which they came; `limits` are the candidate's."""
 
-    def __init__(self, minute: float = math.inf) -> None:
-        self._minute = minute
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._held: OrderedDict[int, Held] = OrderedDict()  # by their places
         self._places = 0
         self._tokens: float = 0
@@ -115,4 +116,4 @@ class Queue:
         return math.isclose(self._tokens, sum(map(self._reservation, self)), abs_tol=1e-3)
 
     def _reservation(self, held: Held) -> float:
-        return min(held.attempt.demand.tokens, self._minute)
+        return self._limits.reservation(held.attempt.demand.tokens)

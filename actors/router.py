@@ -286,8 +286,10 @@ class RouterActor:
         That is for those who would be refused at once. Whoever wants to wait there, or has left, is the candidate's.
         """
         part, route = self._parts[ask.candidate.key], journey.route
+        if ask.wait or ask.not_before > now or route.leash.cancelled or route.deadline <= now:
+            return None
         notice = part.notice(now, route.demand)
-        if notice is None or ask.wait or ask.not_before > now or route.leash.cancelled or route.deadline <= now:
+        if notice is None:
             return None
         number = next(self._journeys.attempt_ids)
         refused = part.refusal(number, notice, now)

@@ -117,18 +117,23 @@ async def at_once(count: int, core: Core, seconds: float, *, places: int = 0) ->
             return done - before, stretch
 
 
+def last_of(count: int) -> list[str]:
+    """Return the names of so many candidates, of whom only the last one answers."""
+    return [*(f"bad-{number}" for number in range(count - 1)), "good"]
+
+
 async def refusals(count: int, core: Core, seconds: float) -> Told:
     """Ask the last of many candidates, after all the others have declined because they cool.
 
     The more there are, the longer: how often the garbage collector goes through all of it is to be no matter of luck.
     """
-    names = [*(f"bad-{number}" for number in range(count - 1)), "good"]
+    names = last_of(count)
     return await requests(config(names, policy=SULKING), count, core, seconds * (1 + count / 250))
 
 
 async def full(count: int, core: Core, seconds: float) -> Told:
     """Ask the last of many candidates, after all the others have declined because all their places are taken."""
-    names = [*(f"bad-{number}" for number in range(count - 1)), "good"]
+    names = last_of(count)
     conf = config(names)
     for entry in conf["model_list"]:
         entry["max_parallel"] = 1
@@ -142,7 +147,7 @@ async def full(count: int, core: Core, seconds: float) -> Told:
         for name in names[:-1]:
             nursery.start_soon(it.chat, name, MESSAGES)
         await wait_all_tasks_blocked()
-        told = await repeat(chat, seconds * (1 + count / 250), core)
+        told = await repeat(chat, seconds, core)
         nursery.cancel_scope.cancel()
     return told
 

@@ -60,6 +60,8 @@ KINDS: Final = {
 }
 """Whether it is streamed, and whether the first candidate fails."""
 
+PLAIN: Final = [kind for kind, (stream, _) in KINDS.items() if not stream]
+
 PAUSES: Final = {1: 1, 16: 4}
 """Milliseconds between one chunk and the next, for so many callers, where the provider does not write all at once."""
 
@@ -121,28 +123,26 @@ def router(bench: Bench) -> Iterator[Figure]:
     took = alone(bench, list(REQUESTS))
     for case, values in took.items():
         yield Figure(part, case, OURS, f"{MICROSECONDS} a request", values)
-    yield from each_further(part, took, (1, *MANY), "refusal", lambda count: f"{count - 1} refusals")
-    yield from each_further(
-        part, took, FULL, "refusal by one that is full", lambda count: f"{count - 1} refusals by those who are full"
-    )
+    yield from each_further(part, took, (1, *MANY))
+    yield from each_further(part, took, FULL, " by those who are full")
 
 
 def each_further(
-    part: str, took: Mapping[str, Sequence[float]], counts: Sequence[int], what: str, case: Callable[[int], str]
+    part: str, took: Mapping[str, Sequence[float]], counts: Sequence[int], by: str = ""
 ) -> Iterator[Figure]:
     """Tell what each refusal more takes than fewer do; without any, it is a healthy request."""
     for fewer, more in pairwise(counts):
-        base = took["healthy"] if fewer == 1 else took[case(fewer)]
-        values = [(many - few) / (more - fewer) for few, many in zip(base, took[case(more)], strict=True)]
-        yield Figure(part, f"each further {what}, from {fewer - 1} to {more - 1}", OURS, MICROSECONDS, values)
+        base = took["healthy"] if fewer == 1 else took[f"{fewer - 1} refusals{by}"]
+        pairs = zip(base, took[f"{more - 1} refusals{by}"], strict=True)
+        values = [(many - few) / (more - fewer) for few, many in pairs]
+        yield Figure(part, f"each further refusal{by}, from {fewer - 1} to {more - 1}", OURS, MICROSECONDS, values)
 
 
 def beside(bench: Bench) -> Iterator[Figure]:
     """(a) The router alone beside others alone, everybody in turn."""
     part = "Routers alone, beside each other: whoever they ask answers at once, and without HTTP"
-    cases = [("plain", 1), ("plain, every request fails over once", 1)]
-    for (kind, callers), who, values in contested(bench, cases, CONTESTANTS_ALONE):
-        yield Figure(part, kind, who, f"{MICROSECONDS} a request", bench.scaled(values), callers=callers)
+    cases = [(kind, 1) for kind in PLAIN]
+    yield from each_request(bench, part, contested(bench, cases, CONTESTANTS_ALONE))
 
 
 def bodies(bench: Bench) -> Iterator[Figure]:
@@ -196,18 +196,15 @@ def wire(bench: Bench) -> Iterator[Figure]:
     """(b) End to end over HTTP on loopback, everybody in turn."""
     part = "Over HTTP on loopback, router and JSON included"
     cases = [(kind, callers) for kind in KINDS for callers in CALLERS]
-    for (kind, callers), who, values in contested(bench, cases, CONTESTANTS_ALL):
-        yield Figure(part, kind, who, f"{MICROSECONDS} a request", bench.scaled(values), callers=callers)
+    yield from each_request(bench, part, contested(bench, cases, CONTESTANTS_ALL))
 
 
 def headers(bench: Bench) -> Iterator[Figure]:
     """(b) The same, plain, where the provider sends as many headers as real ones do."""
     part = "Over HTTP on loopback, where answers have the headers that a provider sends"
-    cases = [(kind, callers) for kind, (stream, _) in KINDS.items() if not stream for callers in CALLERS]
-    for (kind, callers), who, values in contested(bench, cases, CONTESTANTS_ALL, below="/headers"):
-        yield Figure(
-            part, f"{kind}, many headers", who, f"{MICROSECONDS} a request", bench.scaled(values), callers=callers
-        )
+    cases = [(kind, callers) for kind in PLAIN for callers in CALLERS]
+    it = contested(bench, cases, CONTESTANTS_ALL, below="/headers")
+    yield from each_request(bench, part, it, ", many headers")
 
 
 def paced(bench: Bench) -> Iterator[Figure]:
@@ -223,10 +220,9 @@ def paced(bench: Bench) -> Iterator[Figure]:
 def tls(bench: Bench) -> Iterator[Figure]:
     """(b) The same over TLS, for those who trust whom `SSL_CERT_FILE` names."""
     part = "Over TLS on loopback"
-    cases = [(kind, callers) for kind, (stream, _) in KINDS.items() if not stream for callers in CALLERS]
+    cases = [(kind, callers) for kind in PLAIN for callers in CALLERS]
     trusting = [who for who in CONTESTANTS_ALL if not who.is_peer]
-    for (kind, callers), who, values in contested(bench, cases, trusting, tls=True):
-        yield Figure(part, f"{kind}, over TLS", who, f"{MICROSECONDS} a request", bench.scaled(values), callers=callers)
+    yield from each_request(bench, part, contested(bench, cases, trusting, tls=True), ", over TLS")
 
 
 def hop(bench: Bench) -> Iterator[Figure]:
@@ -238,6 +234,12 @@ def hop(bench: Bench) -> Iterator[Figure]:
 
 
 Contested = Iterator[tuple[tuple[str, int], str, list[Reading]]]
+
+
+def each_request(bench: Bench, part: str, readings: Contested, how: str = "") -> Iterator[Figure]:
+    """Tell what a request takes of everybody; `how` it was made is added to what it is called."""
+    for (kind, callers), who, values in readings:
+        yield Figure(part, f"{kind}{how}", who, f"{MICROSECONDS} a request", bench.scaled(values), callers=callers)
 
 
 def contested(

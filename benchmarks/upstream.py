@@ -90,11 +90,15 @@ VARIANTS: Final = 200
 
 WHOLE: Final = json.dumps(COMPLETION).encode()
 OVERLOADED: Final = json.dumps({"error": {"message": "overloaded", "type": "server_error"}}).encode()
-SICK: Final = "503 Service Unavailable"
-PLAIN: Final = whole("200 OK", WHOLE)
-REFUSAL: Final = whole(SICK, OVERLOADED)
-PLAIN_WITH_HEADERS: Final = [whole("200 OK", WHOLE, usual_headers(number)) for number in range(VARIANTS)]
-REFUSAL_WITH_HEADERS: Final = [whole(SICK, OVERLOADED, usual_headers(number)) for number in range(VARIANTS)]
+
+
+def answers(more: Mapping[str, str] | None = None) -> tuple[bytes, bytes]:
+    """Return what is not streamed: the completion, and the refusal."""
+    return whole("200 OK", WHOLE, more), whole("503 Service Unavailable", OVERLOADED, more)
+
+
+USUAL: Final = answers()
+WITH_HEADERS: Final = [answers(usual_headers(number)) for number in range(VARIANTS)]
 STREAM: Final = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
     *(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in EVENTS),
@@ -128,8 +132,7 @@ class Provider(asyncio.Protocol):
     def __init__(self, hops: Hops) -> None:
         self._hops = hops
         self._held = b""
-        self._plain = itertools.cycle(PLAIN_WITH_HEADERS)
-        self._refusals = itertools.cycle(REFUSAL_WITH_HEADERS)
+        self._with_headers = itertools.cycle(WITH_HEADERS)
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -152,10 +155,10 @@ class Provider(asyncio.Protocol):
     def _answer(self, head: bytes, body: bytes, at: float) -> None:
         assert self._transport is not None
         path = head.split(b" ", 2)[1]
-        plain, refusal = PLAIN, REFUSAL
+        plain, refusal = USUAL
         if path.startswith(b"/headers/"):
             path = path.removeprefix(b"/headers")
-            plain, refusal = next(self._plain), next(self._refusals)
+            plain, refusal = next(self._with_headers)
         if path == b"/hops":
             self._transport.write(self._hops.told())
             return

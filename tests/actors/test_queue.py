@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
+from understudy.actors.bucket import Limits
 from understudy.actors.demand import Demand
 from understudy.actors.identity import ModelKey
 from understudy.actors.messages import Attempt, Call, Leash, Refusal
@@ -53,7 +54,7 @@ def would_leave(each: Held, obstacle: Obstacle) -> bool:
 @fixed(examples=400)
 @given(MINUTES, STEPS)
 def test_it_knows_without_looking_what_a_list_would_tell(minute: float, steps: Sequence[tuple[str, object]]) -> None:
-    queue, line, gone = Queue(minute), list[Held](), held()
+    queue, line, gone = Queue(Limits(tpm=None if minute == math.inf else minute)), list[Held](), held()
     for what, about in steps:
         match what, about:
             case "append", (int(tokens), float(deadline), bool(patient)):
@@ -85,7 +86,7 @@ def test_it_knows_without_looking_what_a_list_would_tell(minute: float, steps: S
 
 
 def test_nothing_remains_of_many_who_came_and_went() -> None:
-    queue = Queue()
+    queue = Queue(Limits())
     last = held(7)
     queue.append(last)
     for number in range(10_000):
@@ -98,7 +99,7 @@ def test_nothing_remains_of_many_who_came_and_went() -> None:
 
 
 def test_what_is_known_wrongly_is_noticed() -> None:
-    queue = Queue()
+    queue = Queue(Limits())
     queue.append(held(10))
     assert queue.holds_together()
     queue._tokens = 4
