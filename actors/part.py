@@ -189,8 +189,8 @@ class Part:
     def notice(self, now: float, demand: Demand) -> Obstacle | None:
         """Say why this candidate refuses whoever would not wait: a notice at its door, so that it need not be asked.
 
-        It hangs there while it cools, while all its places are taken, and as long as a limit is reached that it has
-        refused somebody for. One that is down says so itself.
+        It hangs there while it cools, and while it is healthy as long as all its places are taken, or a limit is
+        reached that it has refused somebody for. One that is down, or awaits its probe, says itself what it will do.
         """
         if self.down:
             return None

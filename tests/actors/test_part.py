@@ -170,7 +170,8 @@ def test_a_notice_says_what_the_candidate_would_say(
     for n, (what, pause) in enumerate(steps):
         now += pause
         obstacle = it.obstacle(now, tokens)
-        is_known = it.bucket.in_flight == limits.get("max_parallel") or now < it.full_until
+        is_full = it.bucket.in_flight == limits.get("max_parallel") or now < it.full_until
+        is_known = is_full and it.cooldown.is_healthy  # one that awaits its probe is asked
         hangs = obstacle is not None and (
             obstacle.refusal is Refusal.COOLING or (is_known and obstacle.refusal in {Refusal.BUSY, Refusal.SATURATED})
         )
